@@ -1,0 +1,70 @@
+import type { Readable } from 'node:stream';
+import type { Descriptor, Digest, ImageConfig, IndexManifest, Manifest } from '#oci-spec-types';
+
+/**
+ * What everything composes on. A base, a packed image, a layout, an archive and a repository of a registry are all
+ * made of these, so that every source goes to every sink.
+ */
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where in a registry a blob is known to be, so that another repository of that registry can mount it. */
+export interface BlobOrigin {
+  /** Scheme, host and port, e.g. `https://registry-1.docker.io`. */
+  readonly origin: string;
+  /** The repository's path in that registry, e.g. `library/alpine`. */
+  readonly repository: string;
+}
+
+/** Immutable content named by a descriptor. */
+export interface Blob {
+  readonly descriptor: Descriptor;
+  /** The bytes as stored. Whoever reads them to the end has them verified: a wrong digest or size is an error. */
+  open(options?: OpenOptions): Promise<Readable>;
+  /** The local file that holds exactly these bytes, where there is one, so that it can be linked instead of copied. */
+  readonly file?: string | undefined;
+  readonly origins?: readonly BlobOrigin[] | undefined;
+}
+
+/** A blob that is a tar of file system changes (image-spec layer.md). */
+export interface Layer extends Blob {
+  /** Digest of the tar without compression. */
+  readonly diffId: Digest;
+}
+
+interface Document {
+  /** Of the document's own bytes; `platform` is set where the index it came from, or its config, tells it. */
+  readonly descriptor: Descriptor;
+  /** The document's bytes, exactly as they were or will be stored: the digest is theirs. */
+  readonly raw: Uint8Array;
+}
+
+/** A single-platform image: manifest, config and layers. */
+export interface Image extends Document {
+  readonly kind: 'image';
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  readonly rawConfig: Uint8Array;
+  /** From the base up, in the order of `manifest.layers`. */
+  readonly layers: readonly Layer[];
+}
+
+/** Images for several platforms under one name. */
+export interface Index extends Document {
+  readonly kind: 'index';
+  readonly index: IndexManifest;
+  /** One member by its descriptor; members are read only when asked for. */
+  member(descriptor: Descriptor, options?: OpenOptions): Promise<Artifact>;
+}
+
+/** A manifest that is no image (attestation, chart, signature): copied whole and never interpreted. */
+export interface Opaque extends Document {
+  readonly kind: 'opaque';
+  readonly manifest: Manifest;
+  /** Config and layers. */
+  readonly blobs: readonly Blob[];
+}
+
+export type Artifact = Image | Index | Opaque;

@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { OcislimError, systemCode } from './errors.ts';
+
+/** Temporary files that exist now, so that an interrupted process can take them away before it goes. */
+const pending = new Set<string>();
+
+/** Removes what unfinished writes left behind; for the moment before the process ends. */
+export function removePendingFiles(): void {
+  for (const path of pending) rmSync(path, { force: true, recursive: true });
+  pending.clear();
+}
+
+/** Keeps `path` (a file or folder) on the list of what an interrupt removes, until `forget` is called. */
+export function removeOnInterrupt(path: string): { forget(): void } {
+  pending.add(path);
+  return { forget: () => void pending.delete(path) };
+}
+
+export interface WriteOptions {
+  /** Permission bits of the finished file; the umask has no say. Default 0644. */
+  readonly mode?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes a file that is either absent (or its old self) or complete: temporary file beside it, fsync, rename, fsync
+ * of the folder. Returns what `produce` returned.
+ * @throws OCISLIM_DISK_FULL | OCISLIM_NOT_WRITABLE with the path, or what `produce` throws.
+ */
+export async function writeFileAtomically<T>(
+  path: string,
+  produce: (file: FileHandle) => Promise<T>,
+  options: WriteOptions = {},
+): Promise<T> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
+  const kept = removeOnInterrupt(temporary);
+  try {
+    await mkdir(folder, { recursive: true });
+    const file = await open(temporary, 'wx', 0o600);
+    let result: T;
+    try {
+      result = await produce(file);
+      await file.chmod(options.mode ?? 0o644);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    options.signal?.throwIfAborted();
+    await rename(temporary, path);
+    await syncFolder(folder);
+    return result;
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw explainWriteError(error, path);
+  } finally {
+    kept.forget();
+  }
+}
+
+/** {@link writeFileAtomically} for content that is at hand. */
+export async function writeBytesAtomically(
+  path: string,
+  bytes: Uint8Array | string,
+  options: WriteOptions = {},
+): Promise<void> {
+  await writeFileAtomically(path, (file) => file.writeFile(bytes), options);
+}
+
+/** {@link writeFileAtomically} for a stream. */
+export async function writeStreamAtomically(
+  path: string,
+  stream: Readable,
+  options: WriteOptions = {},
+): Promise<void> {
+  await writeFileAtomically(path, (file) => drainInto(file, stream, options.signal), options);
+}
+
+/** Writes a whole stream to an open file, in the order it comes. */
+export async function drainInto(file: FileHandle, stream: Readable, signal?: AbortSignal): Promise<void> {
+  for await (const chunk of stream) {
+    signal?.throwIfAborted();
+    await writeAll(file, chunk as Buffer);
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  let at = 0;
+  while (at < chunk.length) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Turns the system's refusal to write into a message with the path and the remedy; other errors pass unchanged. */
+export function explainWriteError(error: unknown, path: string): unknown {
+  switch (systemCode(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new OcislimError('OCISLIM_DISK_FULL', `${path}: no space left to write it`, {
+        hint: 'free some space there, or choose another place with --store or -o',
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new OcislimError('OCISLIM_NOT_WRITABLE', `${path}: cannot be written (${systemCode(error)})`, {
+        hint: 'choose a place this user may write to with --store (or OCISLIM_HOME) or -o',
+        cause: error,
+      });
+    case 'ENOTDIR':
+    case 'EISDIR':
+      return new OcislimError(
+        'OCISLIM_NOT_WRITABLE',
+        `${path}: a file and a folder are in each other's way`,
+        {
+          cause: error,
+        },
+      );
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { Transform, type TransformCallback } from 'node:stream';
+import { type Digest, digestAlgorithm, digestHex } from '../oci-spec-types/digest.ts';
+import { OcislimError } from './errors.ts';
+
+/** What a stream must turn out to be: size in bytes, and digest. */
+export interface Expected {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/**
+ * Passes bytes on and fails as soon as there are more than promised, or at the end when size or digest are wrong.
+ * The last chunk has left before the digest is known: a consumer must not act on content until the stream ended well.
+ */
+export class Verifier extends Transform {
+  readonly #hash;
+  readonly #expected: Expected;
+  readonly #what: string;
+  #seen = 0;
+
+  constructor(expected: Expected, what: string = expected.digest) {
+    super();
+    this.#hash = createHash(digestAlgorithm(expected.digest));
+    this.#expected = expected;
+    this.#what = what;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#seen += chunk.length;
+    if (this.#seen > this.#expected.size) {
+      done(sizeMismatch(this.#what, this.#expected.size, `at least ${this.#seen}`));
+      return;
+    }
+    this.#hash.update(chunk);
+    done(null, chunk);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#seen !== this.#expected.size) {
+      done(sizeMismatch(this.#what, this.#expected.size, String(this.#seen)));
+      return;
+    }
+    const actual = this.#hash.digest('hex');
+    if (actual === digestHex(this.#expected.digest)) done();
+    else {
+      done(
+        new OcislimError(
+          'OCISLIM_DIGEST_MISMATCH',
+          `${this.#what}: content has digest ${actual.slice(0, 12)}…, expected ${this.#expected.digest}`,
+        ),
+      );
+    }
+  }
+}
+
+function sizeMismatch(what: string, expected: number, actual: string): OcislimError {
+  return new OcislimError('OCISLIM_SIZE_MISMATCH', `${what}: ${actual} bytes, expected ${expected}`);
+}
+
+/** Reads a small stream whole, checked for size and digest; never holds more than `expected.size` bytes. */
+export async function readVerified(
+  stream: NodeJS.ReadableStream & AsyncIterable<Buffer>,
+  expected: Expected,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const verifier = new Verifier(expected);
+  stream.on('error', (error) => verifier.destroy(error));
+  for await (const chunk of stream.pipe(verifier)) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** Hashes and counts what passes, for content whose digest is only known once it was written. */
+export class Meter extends Transform {
+  readonly #hash = createHash('sha256');
+  size = 0;
+  #digest: Digest | undefined;
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.size += chunk.length;
+    this.#hash.update(chunk);
+    done(null, chunk);
+  }
+
+  /** The digest of all that passed; call it once the stream has ended. */
+  get digest(): Digest {
+    this.#digest ??= `sha256:${this.#hash.digest('hex')}`;
+    return this.#digest;
+  }
+}
