@@ -1,0 +1,55 @@
+// Builds the package: the command line and the library as one bundle with shared chunks, so that a command loads
+// only the code on its path, and the library's type declarations.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+await build({
+  absWorkingDir: root,
+  entryPoints: { cli: 'src/cli.ts', index: 'src/index.ts' },
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  chunkNames: 'chunks/[name]-[hash]',
+  define: { __OCISLIM_VERSION__: JSON.stringify(version) },
+  // Some dependencies are CommonJS and call require for Node's own modules.
+  banner: { js: "import{createRequire as $r}from'node:module';const require=$r(import.meta.url);" },
+  logLevel: 'warning',
+});
+for (const file of ['ca-certificates.crt']) {
+  cpSync(join(root, 'src/transports/static', file), join(dist, file));
+}
+declarations();
+
+/** Type declarations, with the `#oci-spec-types` alias, which only this package knows, made relative. */
+function declarations() {
+  const types = join(dist, 'types');
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  if (!existsSync(tsc)) return;
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+  const target = join(types, 'oci-spec-types/index.d.ts');
+  for (const file of readdirSync(types, { recursive: true })) {
+    const path = join(types, file);
+    if (!path.endsWith('.d.ts')) continue;
+    const text = readFileSync(path, 'utf8');
+    const from = relative(dirname(path), target)
+      .replaceAll('\\', '/')
+      .replace(/\.d\.ts$/, '.js');
+    const alias = from.startsWith('.') ? from : `./${from}`;
+    const own = text
+      .replaceAll("'#oci-spec-types'", `'${alias}'`)
+      .replace(/(from '|import\(')(\.[^']*)\.ts'/g, "$1$2.js'");
+    writeFileSync(path, own);
+  }
+}

@@ -1,0 +1,65 @@
+import { removePendingFiles } from './lib/atomic-file.ts';
+import { isAbort, OcislimError } from './lib/errors.ts';
+import { VERSION } from './version.ts';
+
+/** How long an interrupted command may take to stop by itself, in milliseconds. */
+const GRACE = 800;
+
+/**
+ * The command line. Ends the process with the exit code of docs/cli.md; the only place that does so.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) leave(130);
+    controller.abort(new OcislimError('OCISLIM_INTERRUPTED', 'interrupted'));
+    setTimeout(() => leave(130), GRACE).unref();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  // `ocislim images | head` closes the pipe early, which is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    leave(error.code === 'EPIPE' ? 0 : 1);
+  });
+
+  const code = await run(argv, controller.signal);
+  process.stdout.write('', () => leave(code));
+}
+
+async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  try {
+    const { createProgram } = await import('./commands/program.ts');
+    await createProgram(signal).parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    return report(error, argv, signal);
+  }
+}
+
+/** Shows a failure as the contract says, and gives its exit code. */
+async function report(error: unknown, argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const { renderError } = await import('./ui/errors.ts');
+  const { wantsColour } = await import('./ui/colour.ts');
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
+  const verbose = options.includes('-v') || options.includes('--verbose');
+  const shown =
+    signal.aborted && isAbort(error)
+      ? new OcislimError('OCISLIM_INTERRUPTED', 'interrupted', { cause: error })
+      : error;
+  if (options.includes('--json')) {
+    process.stdout.write(`${renderError(shown, { verbose, json: true, colour: false })}\n`);
+  } else {
+    const colour = wantsColour(process.stderr, process.env);
+    process.stderr.write(`${renderError(shown, { verbose, json: false, colour })}\n`);
+  }
+  return shown instanceof OcislimError ? shown.exitCode : 1;
+}
+
+function leave(code: number): never {
+  removePendingFiles();
+  process.exit(code);
+}

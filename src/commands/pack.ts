@@ -1,0 +1,101 @@
+import { Command, Option } from 'commander';
+import { writeBytesAtomically } from '../lib/atomic-file.ts';
+import type { PackResult } from '../pack/request.ts';
+import { humanSize } from '../ui/size.ts';
+import { collect, type GlobalOptions } from './options.ts';
+import { withSession } from './session.ts';
+import type { PackOptions } from './settings.ts';
+
+export function packCommand(signal: AbortSignal): Command {
+  return new Command('pack')
+    .description('put a compiled program on a base: one more layer, one image')
+    .argument(
+      '[path]',
+      "program, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
+    )
+    .option(
+      '--base <ref>',
+      'static (embedded) | scratch | image | oci:DIR | oci-archive:FILE | docker-archive:FILE | store:NAME',
+    )
+    .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
+    .option(
+      '-o, --output <dest>',
+      'oci:DIR[:NAME] | oci-archive:FILE | docker-archive:FILE | FILE.tar | - ; repeatable',
+      collect,
+    )
+    .option('--push', 'push every tag')
+    .option('--load', 'load into the local docker or podman')
+    .option('--platform <list>', "linux/amd64,linux/arm64… (default: the program's own)")
+    .option('--dest <path>', 'path in the image (default: /usr/local/bin/NAME)')
+    .option('--add <src:dst[:mode]>', 'another file or folder; repeatable', collect)
+    .option('--entrypoint <command>', 'one word or a JSON array (default: the program)')
+    .option('--cmd <arguments>', 'default arguments: one word or a JSON array')
+    .option('-e, --env <key=value>', 'environment variable; repeatable', collect)
+    .option('-u, --user <user[:group]>', 'who runs it')
+    .option('-w, --workdir <path>', 'where it runs')
+    .option('-l, --label <key=value>', 'label; repeatable', collect)
+    .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)
+    .option('--expose <port[/protocol]>', 'port it listens on; repeatable', collect)
+    .option('--volume <path>', 'path for a volume; repeatable', collect)
+    .option('--stop-signal <signal>', 'signal that asks it to stop')
+    .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
+    .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)')
+    .option('--offline', 'use nothing from the network')
+    .option('--dry-run', 'say what would be done, write nothing')
+    .option('--digest-file <file>', "write the result's digest there")
+    .option('--metadata-file <file>', 'write the result as JSON there')
+    .addOption(
+      new Option('--check <level>', 'error | warn | off').choices(['error', 'warn', 'off']).hideHelp(),
+    )
+    .action(async (path: string | undefined, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<PackOptions & GlobalOptions>();
+      await withSession(options, signal, async (session) => {
+        const [{ settingsFor, requestOf }, { pack }] = await Promise.all([
+          import('./settings.ts'),
+          import('../pack/pack.ts'),
+        ]);
+        const settings = settingsFor(path, options, session.project);
+        const request = requestOf(settings, session.context.env);
+        const result = await pack(request, session.context);
+        if (!request.dryRun) await writeResultFiles(settings, result);
+        if (request.outputs.includes('-')) {
+          session.say(resultLines(result).join('\n'));
+          return;
+        }
+        for (const line of summary(result, request.dryRun)) session.say(line);
+        session.result(request.dryRun ? { dryRun: true, ...result } : result, resultLines(result));
+      });
+    });
+}
+
+function resultLines(result: PackResult): readonly string[] {
+  return result.names.map((name) => (result.digest === '' ? name : `${name}@${result.digest}`));
+}
+
+/** What a person wants to see at the end: each platform's size, and where the image is now. */
+function summary(result: PackResult, planned: boolean): readonly string[] {
+  const sizes = result.platforms.map((made) => {
+    const app = made.layers
+      .filter((layer) => layer.origin === 'app')
+      .reduce((sum, layer) => sum + layer.size, 0);
+    const size = planned ? '' : `  ${humanSize(made.size)} (${humanSize(app)} on ${result.base.name})`;
+    return `  ${made.platform}${size}`;
+  });
+  const verb = planned ? 'would write' : 'wrote';
+  return [
+    ...sizes,
+    ...result.outputs.map(({ type, dest }) => `  ${verb} ${type === 'planned' ? dest : `${type}:${dest}`}`),
+  ];
+}
+
+async function writeResultFiles(
+  settings: { readonly digestFile?: string | undefined; readonly metadataFile?: string | undefined },
+  result: PackResult,
+): Promise<void> {
+  if (settings.digestFile !== undefined) await writeBytesAtomically(settings.digestFile, result.digest);
+  if (settings.metadataFile !== undefined) {
+    const { buildxMetadata } = await import('../pack/result.ts');
+    const metadata = { ...result, ...buildxMetadata(result) };
+    await writeBytesAtomically(settings.metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+  }
+}

@@ -1,0 +1,80 @@
+import { Command, type CommanderError, Option } from 'commander';
+import { OcislimError } from '../lib/errors.ts';
+import { VERSION } from '../version.ts';
+import { completionCommand } from './completion.ts';
+import { copyCommand } from './copy.ts';
+import { imagesCommand } from './images.ts';
+import { indexCommand } from './index-create.ts';
+import { inspectCommand } from './inspect.ts';
+import { loginCommand, logoutCommand } from './login.ts';
+import { collect } from './options.ts';
+import { packCommand } from './pack.ts';
+import { pullCommand } from './pull.ts';
+import { pushCommand } from './push.ts';
+import { rmiCommand } from './rmi.ts';
+import { tagCommand } from './tag.ts';
+
+const EXAMPLES = `
+Examples:
+  ocislim pack ./hello                                    a static program on the embedded base: ./hello.oci
+  ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --push
+  ocislim pack ./hello -o hello.tar && docker load -i hello.tar
+  ocislim pack './dist/hello-{os}-{arch}' -t me/hello:1 --push
+`;
+
+/** The whole command line; actions load their code only when they run. */
+export function createProgram(signal: AbortSignal): Command {
+  const program = new Command('ocislim')
+    .description(
+      'Puts a compiled program on a small base and writes an OCI image: no Docker, no daemon, no root.',
+    )
+    .version(VERSION, '-V, --version')
+    .option('--config <file>', 'project file (default: ocislim.toml here or above)')
+    .option('--store <dir>', 'local store (default: OCISLIM_HOME, else the XDG data folder)')
+    .option('--mirror <registry=url>', 'read images of a registry from there first; repeatable', collect)
+    .option('--insecure <registry>', 'allow plain HTTP or an unknown certificate for it; repeatable', collect)
+    .option('--ca-file <file>', 'more certificates of authorities to trust, PEM')
+    .option('--json', 'print one JSON object')
+    .option('-q, --quiet', 'print the result alone')
+    .option('-v, --verbose', 'say more; show where errors come from')
+    .addOption(
+      new Option('--progress <mode>', 'how to show progress').choices(['auto', 'plain', 'json', 'none']),
+    )
+    .addHelpText('after', EXAMPLES)
+    .showSuggestionAfterError()
+    .helpCommand(true);
+  for (const command of [
+    packCommand(signal),
+    pullCommand(signal),
+    pushCommand(signal),
+    copyCommand(signal),
+    inspectCommand(signal),
+    imagesCommand(signal),
+    tagCommand(signal),
+    rmiCommand(signal),
+    indexCommand(signal),
+    loginCommand(signal),
+    logoutCommand(signal),
+  ]) {
+    program.addCommand(command);
+  }
+  program.addCommand(completionCommand(program));
+  everyCommand(program, (command) => {
+    command.exitOverride(asUsageError).configureOutput({ writeErr: () => {}, outputError: () => {} });
+  });
+  program.action(() => program.outputHelp());
+  return program;
+}
+
+function everyCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) everyCommand(child, visit);
+}
+
+/** commander's complaint as one of ours; asking for help or the version is no complaint. */
+function asUsageError(error: CommanderError): void {
+  if (error.exitCode === 0) return;
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = rest.map((line) => line.replace(/^\((.*)\)$/, '$1')).find((line) => line !== '');
+  throw new OcislimError('OCISLIM_USAGE', first, { hint: suggestion ?? 'see ocislim --help' });
+}

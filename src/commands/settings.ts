@@ -1,0 +1,139 @@
+import { parsePlatform } from '#oci-spec-types';
+import { type PackSettings, type ProjectConfig, resolveTarget } from '../config/project.ts';
+import { parseCompression } from '../layer/compression.ts';
+import { OcislimError } from '../lib/errors.ts';
+import { createdTime } from '../lib/time.ts';
+import { imagePath } from '../pack/add.ts';
+import type { PackRequest } from '../pack/request.ts';
+
+/** `pack`'s own options as commander hands them over. */
+export interface PackOptions {
+  readonly base?: string;
+  readonly tag?: readonly string[];
+  readonly output?: readonly string[];
+  readonly push?: boolean;
+  readonly load?: boolean;
+  readonly platform?: string;
+  readonly dest?: string;
+  readonly add?: readonly string[];
+  readonly entrypoint?: string;
+  readonly cmd?: string;
+  readonly env?: readonly string[];
+  readonly user?: string;
+  readonly workdir?: string;
+  readonly label?: readonly string[];
+  readonly annotation?: readonly string[];
+  readonly expose?: readonly string[];
+  readonly volume?: readonly string[];
+  readonly stopSignal?: string;
+  readonly compression?: string;
+  readonly created?: string;
+  readonly offline?: boolean;
+  readonly dryRun?: boolean;
+  readonly digestFile?: string;
+  readonly metadataFile?: string;
+}
+
+/**
+ * The settings that hold for this run: the command line's, over those of the named target, over the project file's.
+ * Maps (environment, labels, annotations) are merged by key; everything else is replaced.
+ * @throws OCISLIM_USAGE when there is nothing to pack
+ */
+export function settingsFor(
+  path: string | undefined,
+  options: PackOptions,
+  project: ProjectConfig | undefined,
+): Partial<PackSettings> & { readonly dryRun: boolean } {
+  const target =
+    project !== undefined && path !== undefined && project.targets.includes(path) ? path : undefined;
+  const configured: Partial<PackSettings> =
+    project === undefined ? {} : target === undefined ? project.defaults : resolveTarget(project, target);
+  const input = target === undefined ? (path ?? configured.path) : configured.path;
+  if (input === undefined) {
+    throw new OcislimError('OCISLIM_USAGE', 'pack what? No path was given', {
+      hint: project?.targets.length
+        ? `give a file, or a target of ${project.file}: ${project.targets.join(', ')}`
+        : 'for example: ocislim pack ./hello',
+    });
+  }
+  const { env, label, annotation, platform, dryRun = false, ...plain } = options;
+  return {
+    ...configured,
+    ...plain,
+    path: input,
+    ...(platform === undefined ? {} : { platform: platform.split(',') }),
+    env: { ...configured.env, ...keyValues('--env', env, process.env) },
+    label: { ...configured.label, ...keyValues('--label', label) },
+    annotation: { ...configured.annotation, ...keyValues('--annotation', annotation) },
+    dryRun,
+  };
+}
+
+/** Checks settings and turns them into what `pack` takes. @throws OCISLIM_USAGE and what the parsers throw */
+export function requestOf(
+  settings: Partial<PackSettings> & { readonly dryRun: boolean },
+  env: NodeJS.ProcessEnv,
+): PackRequest {
+  const command = (option: string, value: string | readonly string[] | undefined) =>
+    typeof value === 'string' ? commandOf(option, value) : value;
+  return {
+    path: settings.path ?? '',
+    base: settings.base ?? 'static',
+    tags: settings.tag ?? [],
+    outputs: settings.output ?? [],
+    push: settings.push ?? false,
+    load: settings.load ?? false,
+    platforms: (settings.platform ?? []).map(parsePlatform),
+    dest: settings.dest === undefined ? undefined : imagePath(settings.dest),
+    add: settings.add ?? [],
+    config: {
+      entrypoint: command('--entrypoint', settings.entrypoint),
+      cmd: command('--cmd', settings.cmd),
+      env: settings.env,
+      user: settings.user,
+      workdir: settings.workdir,
+      labels: settings.label,
+      expose: settings.expose,
+      volumes: settings.volume,
+      stopSignal: settings.stopSignal,
+    },
+    annotations: settings.annotation ?? {},
+    compression: parseCompression(settings.compression ?? 'gzip'),
+    created: createdTime({ created: settings.created, env }).seconds,
+    offline: settings.offline ?? false,
+    dryRun: settings.dryRun,
+  };
+}
+
+/** One word, or a JSON array of words. */
+function commandOf(option: string, value: string): readonly string[] {
+  if (!value.startsWith('[')) return value === '' ? [] : [value];
+  try {
+    const words: unknown = JSON.parse(value);
+    if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return words;
+  } catch {
+    // Reported below, like an array of other things than strings.
+  }
+  throw new OcislimError('OCISLIM_USAGE', `${option} ${value}: not a JSON array of strings`, {
+    hint: `one word, or for example ${option} '["/bin/hello","--port","80"]'`,
+  });
+}
+
+/** `KEY=VALUE` options; where `inherited` is given, a lone KEY takes its value from there, as with docker. */
+function keyValues(
+  option: string,
+  values: readonly string[] = [],
+  inherited?: NodeJS.ProcessEnv,
+): Record<string, string> {
+  return Object.fromEntries(
+    values.flatMap((value) => {
+      const at = value.indexOf('=');
+      if (at > 0) return [[value.slice(0, at), value.slice(at + 1)]];
+      if (at === 0 || inherited === undefined) {
+        throw new OcislimError('OCISLIM_USAGE', `${option} ${value}: must be KEY=VALUE`);
+      }
+      const taken = inherited[value];
+      return taken === undefined ? [] : [[value, taken]];
+    }),
+  );
+}

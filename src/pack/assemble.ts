@@ -1,0 +1,134 @@
+import { type Compression, layerMediaType } from '#oci-spec-types';
+import type { Image, Layer } from '../image/model.ts';
+import { buildImage } from '../image/mutate.ts';
+import { type LayerStream, layerStream } from '../layer/build.ts';
+import type { Entry } from '../layer/entry.ts';
+import { placeEntries } from '../layer/place.ts';
+import { isoTime } from '../lib/time.ts';
+import { mergeTocs, type Tree } from '../rootfs/tree.ts';
+import type { Context } from '../transports/context.ts';
+import { additions } from './add.ts';
+import type { Base } from './base.ts';
+import { bundleProgram } from './bundle-program.ts';
+import type { Input } from './inputs.ts';
+import type { PackRequest } from './request.ts';
+
+/** What one platform's image is made of, before anything is written. */
+export interface Payload {
+  /** Files as asked for, with paths as the user wrote them. */
+  readonly entries: readonly Entry[];
+  /** Command that starts the program. */
+  readonly entrypoint: readonly string[];
+  /** Working folder that the payload itself suggests. */
+  readonly workdir?: string | undefined;
+}
+
+/** The files of an input and of `--add`, and how the program is started. */
+export async function payloadOf(
+  input: Input,
+  name: string,
+  request: PackRequest,
+  context: Context,
+): Promise<Payload> {
+  const { created } = request;
+  const added = await additions(request.add, created, context.cwd);
+  if (input.source.kind === 'bundle') {
+    const folder = request.dest ?? '/app';
+    const bundle = await bundleProgram(input.source.path, folder, name, request, context);
+    return { ...bundle, entries: [...bundle.entries, ...added], workdir: folder };
+  }
+  const dest = request.dest ?? `/usr/local/bin/${name}`;
+  const { size, open } = input.source;
+  const program: Entry = {
+    path: dest.slice(1),
+    type: 'file',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: created,
+    size,
+    open,
+  };
+  return { entries: [program, ...added], entrypoint: [dest] };
+}
+
+/** The base's merged file tree; empty for `scratch`. Reads no layer that was read before. */
+export async function treeOf(image: Image | undefined, context: Context): Promise<Tree> {
+  const { store, signal, progress } = context;
+  const tocs = [];
+  for (const layer of image?.layers ?? []) tocs.push(await store.toc(layer, { signal, progress }));
+  return mergeTocs(tocs);
+}
+
+/** Base plus exactly one layer. */
+export async function assemble(
+  input: Input,
+  payload: Payload,
+  base: Base,
+  baseImage: Image | undefined,
+  request: PackRequest,
+  context: Context,
+): Promise<Image> {
+  const { kind, level } = request.compression;
+  const tree = await treeOf(baseImage, context);
+  warnOfMissingLoader(input, base, tree, context);
+  const entries = placeEntries(payload.entries, tree, request.created);
+  const layer = await storeLayer(
+    layerStream(entries, { compression: kind, level, signal: context.signal }),
+    kind,
+    context,
+    entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0),
+  );
+  const annotations = { ...request.annotations, ...baseAnnotations(base, baseImage) };
+  return buildImage({
+    base: baseImage,
+    layers: [layer],
+    platform: input.platform,
+    created: isoTime(request.created),
+    createdBy: 'ocislim pack',
+    config: {
+      ...request.config,
+      entrypoint: request.config.entrypoint ?? payload.entrypoint,
+      workdir: request.config.workdir ?? (baseImage?.config.config?.WorkingDir ? undefined : payload.workdir),
+    },
+    annotations,
+  });
+}
+
+function baseAnnotations(base: Base, image: Image | undefined): Record<string, string> {
+  if (base.reference === undefined || image === undefined) return {};
+  return {
+    'org.opencontainers.image.base.name': base.reference,
+    'org.opencontainers.image.base.digest': image.descriptor.digest,
+  };
+}
+
+/** Compresses a layer into the store, and describes what came of it. */
+export async function storeLayer(
+  { stream, result }: LayerStream,
+  compression: Compression,
+  { store, progress, signal }: Context,
+  size?: number,
+): Promise<Layer> {
+  const task = size === undefined ? undefined : progress.task('packing', size);
+  try {
+    const stored = await store.put(stream, { signal, onBytes: (count) => task?.advance(count) });
+    const { diffId } = result();
+    task?.done('packed');
+    const descriptor = { mediaType: layerMediaType(compression), ...stored };
+    return store.ensure({ descriptor, diffId, open: (options) => store.open(descriptor, options) });
+  } catch (error) {
+    task?.fail();
+    throw error;
+  }
+}
+
+/** A dynamically linked program on a base without its loader dies with "no such file or directory". */
+function warnOfMissingLoader(input: Input, base: Base, tree: Tree, context: Context): void {
+  const loader = input.source.kind === 'program' ? input.source.interpreter : undefined;
+  if (loader === undefined || tree.lookup(loader) !== undefined) return;
+  context.progress.warn(
+    `the program needs the loader ${loader}, which base ${base.name} does not have: it will not start there ` +
+      '(link it statically, or choose a base with that loader)',
+  );
+}

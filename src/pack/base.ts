@@ -1,0 +1,72 @@
+import type { Digest, Platform } from '#oci-spec-types';
+import type { Artifact, Image } from '../image/model.ts';
+import { buildImage } from '../image/mutate.ts';
+import { imageFor } from '../image/select.ts';
+import { layerStream } from '../layer/build.ts';
+import { within } from '../lib/errors.ts';
+import type { Context } from '../transports/context.ts';
+import { openSource } from '../transports/index.ts';
+import { parseLocation } from '../transports/location.ts';
+import { staticBaseEntries } from '../transports/static/files.ts';
+import { storeLayer } from './assemble.ts';
+
+/** A base as the user named it, ready to give an image for each platform. */
+export interface Base {
+  /** As given: `alpine`, `static`, `oci:dir`. */
+  readonly name: string;
+  /** Fully qualified, for `org.opencontainers.image.base.name`; only for images that a registry names. */
+  readonly reference?: string | undefined;
+  /** What the name meant in this run; every platform comes from this one digest. */
+  readonly digest?: Digest | undefined;
+  /** The image for a platform; undefined for `scratch`. */
+  image(platform: Platform): Promise<Image | undefined>;
+}
+
+/**
+ * Resolves a base once, so that a tag which moves meanwhile cannot give two platforms of one image different bases.
+ * @throws what the source throws, prefixed with the base's name; OCISLIM_PLATFORM_UNAVAILABLE from `image`
+ */
+export async function openBase(name: string, context: Context, created: number): Promise<Base> {
+  if (name === 'scratch') return { name, image: async () => undefined };
+  if (name === 'static') return { name, image: (platform) => staticBase(platform, context, created) };
+  return within(`base ${name}`, async () => {
+    const { artifact, reference } = await openSource(parseLocation(name), context);
+    return {
+      name,
+      reference,
+      digest: artifact.descriptor.digest,
+      image: (platform) => within(`base ${name}`, () => baseImage(artifact, platform, context)),
+    };
+  });
+}
+
+async function baseImage(artifact: Artifact, platform: Platform, context: Context): Promise<Image> {
+  const image = await imageFor(artifact, platform, { signal: context.signal });
+  const { store, signal, progress } = context;
+  const layers = await Promise.all(image.layers.map((layer) => store.ensure(layer, { signal, progress })));
+  return { ...image, layers };
+}
+
+/** The embedded base: the same layer for every platform, from files that ship with ocislim. */
+async function staticBase(platform: Platform, context: Context, created: number): Promise<Image> {
+  const entries = staticBaseEntries(created);
+  const layer = await storeLayer(
+    layerStream(entries, { compression: 'gzip', signal: context.signal }),
+    'gzip',
+    context,
+  );
+  return buildImage({
+    layers: [layer],
+    platform,
+    created: new Date(created * 1000).toISOString().replace('.000Z', 'Z'),
+    createdBy: 'ocislim static base',
+    config: {
+      env: {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt',
+      },
+      workdir: '/',
+    },
+    annotations: {},
+  });
+}

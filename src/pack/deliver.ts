@@ -1,0 +1,87 @@
+import { hostPlatform } from '#oci-spec-types';
+import type { Artifact, Index } from '../image/model.ts';
+import { imageFor } from '../image/select.ts';
+import { OcislimError } from '../lib/errors.ts';
+import { formatReference, type Reference } from '../registry/reference.ts';
+import type { Context } from '../transports/context.ts';
+import { writeOutput } from '../transports/index.ts';
+import { type Location, parseLocation } from '../transports/location.ts';
+
+export interface Delivery {
+  readonly type: string;
+  readonly dest: string;
+}
+
+/** Where a result goes, decided before any work starts so that a mistake is found at once. */
+export interface DeliveryPlan {
+  readonly locations: readonly Location[];
+  readonly push: boolean;
+  readonly load: boolean;
+}
+
+export function planDelivery(outputs: readonly string[], push: boolean, load: boolean): DeliveryPlan {
+  return { locations: outputs.map((output) => parseLocation(output, { as: 'output' })), push, load };
+}
+
+/** Writes a finished artifact everywhere it was asked for; all of it comes from the store by now. */
+export async function deliver(
+  artifact: Artifact,
+  references: readonly Reference[],
+  plan: DeliveryPlan,
+  created: number,
+  context: Context,
+): Promise<Delivery[]> {
+  const done: Delivery[] = [];
+  for (const location of plan.locations) {
+    const suited = await suitFor(location, artifact, context);
+    done.push(await writeOutput(location, { artifact: suited, references, created }, context));
+  }
+  if (plan.push) {
+    for (const [repository, tags] of byRepository(references)) {
+      const location: Location = { transport: 'docker', reference: tags[0] as Reference };
+      await writeOutput(location, { artifact, references: tags, created }, context);
+      done.push(...tags.map((tag) => ({ type: 'registry', dest: formatReference(tag) })));
+      context.progress.note(`pushed ${repository}`);
+    }
+  }
+  if (plan.load) {
+    const { detectEngine } = await import('../transports/engine.ts');
+    const engine = await detectEngine(context);
+    const location: Location = { transport: engine, reference: references[0] as Reference };
+    const suited = await suitFor(location, artifact, context);
+    done.push(await writeOutput(location, { artifact: suited, references, created }, context));
+  }
+  return done;
+}
+
+/** Archives for engines hold one platform: of an index they get the one this machine runs. */
+export async function suitFor(location: Location, artifact: Artifact, context: Context): Promise<Artifact> {
+  const single = ['docker-archive', 'docker-daemon', 'podman'].includes(location.transport);
+  if (!single || artifact.kind !== 'index') return artifact;
+  return oneOf(artifact, context);
+}
+
+async function oneOf(index: Index, context: Context): Promise<Artifact> {
+  const wanted = hostPlatform();
+  const image = await imageFor(index, wanted, { signal: context.signal });
+  context.progress.note(`an archive for docker load holds one platform: ${wanted.os}/${wanted.architecture}`);
+  return image;
+}
+
+function byRepository(references: readonly Reference[]): Map<string, Reference[]> {
+  const groups = new Map<string, Reference[]>();
+  for (const reference of references) {
+    const key = `${reference.registry}/${reference.repository}`;
+    groups.set(key, [...(groups.get(key) ?? []), reference]);
+  }
+  return groups;
+}
+
+/** @throws OCISLIM_USAGE when a push has no name to push to. */
+export function requireTagsToPush(tags: readonly string[], push: boolean): void {
+  if (push && tags.length === 0) {
+    throw new OcislimError('OCISLIM_USAGE', '--push needs to know where: no -t given', {
+      hint: 'for example -t ghcr.io/me/hello:1',
+    });
+  }
+}

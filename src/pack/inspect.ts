@@ -1,0 +1,127 @@
+import { Annotation, type ContainerConfig, formatPlatform, parsePlatform } from '#oci-spec-types';
+import { platformOfConfig } from '../image/load.ts';
+import type { Artifact, Image } from '../image/model.ts';
+import { imageFor } from '../image/select.ts';
+import { OcislimError, within } from '../lib/errors.ts';
+import type { Context } from '../transports/context.ts';
+import { openSource } from '../transports/index.ts';
+import { parseLocation } from '../transports/location.ts';
+
+export interface InspectedLayer {
+  readonly digest: string;
+  readonly diffId: string;
+  readonly mediaType: string;
+  /** Bytes as stored and moved. */
+  readonly size: number;
+  /** Bytes of the files in it. */
+  readonly unpackedSize: number;
+  /** Whether the layer came with the base; `unknown` where the image does not record its base. */
+  readonly origin: 'base' | 'app' | 'unknown';
+  readonly createdBy?: string | undefined;
+}
+
+export interface InspectedImage {
+  readonly platform: string;
+  readonly digest: string;
+  readonly imageId: string;
+  readonly created?: string | undefined;
+  /** The recorded base, `name@digest`. */
+  readonly base?: string | undefined;
+  readonly config: ContainerConfig;
+  readonly size: number;
+  readonly unpackedSize: number;
+  readonly layers: readonly InspectedLayer[];
+}
+
+export interface Inspection {
+  readonly name: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly platforms: readonly InspectedImage[];
+}
+
+/** `created_by` of the layers that ocislim put there itself, from which the base's are told apart. */
+const OWN_STEP = /^ocislim (?:pack|build)\b/;
+
+/**
+ * Looks at an image: one of the store where the name is there, else of the registry, or of any other source.
+ * Layers are read once for their unpacked size and remembered.
+ */
+export async function inspect(
+  name: string,
+  platform: string | undefined,
+  context: Context,
+): Promise<{ readonly inspection: Inspection; readonly artifact: Artifact }> {
+  return within(name, async () => {
+    const { artifact: found, reference } = await openSource(parseLocation(name, { default: 'any' }), context);
+    const artifact =
+      platform === undefined
+        ? found
+        : await imageFor(found, parsePlatform(platform), { signal: context.signal });
+    const platforms: InspectedImage[] = [];
+    for (const image of await imagesOf(artifact, context)) platforms.push(await describe(image, context));
+    const { digest, mediaType } = artifact.descriptor;
+    return { inspection: { name: reference ?? name, digest, mediaType, platforms }, artifact };
+  });
+}
+
+/** The images of an artifact; attestations and other members that are no images are left out. */
+async function imagesOf(artifact: Artifact, context: Context): Promise<Image[]> {
+  switch (artifact.kind) {
+    case 'image':
+      return artifact.config.os === 'unknown' ? [] : [artifact];
+    case 'opaque':
+      return [];
+    case 'index': {
+      const images: Image[] = [];
+      for (const member of artifact.index.manifests) {
+        if (member.platform?.os === 'unknown') continue;
+        images.push(...(await imagesOf(await artifact.member(member, { signal: context.signal }), context)));
+      }
+      return images;
+    }
+  }
+}
+
+async function describe(image: Image, { store, signal, progress }: Context): Promise<InspectedImage> {
+  const steps = (image.config.history ?? []).filter((entry) => !entry.empty_layer);
+  const matched = steps.length === image.layers.length;
+  const packed = matched && steps.some((step) => OWN_STEP.test(step.created_by ?? ''));
+  const layers: InspectedLayer[] = [];
+  for (const [at, layer] of image.layers.entries()) {
+    const createdBy = matched ? steps[at]?.created_by : undefined;
+    const { contentSize } = await store.toc(layer, { signal, progress });
+    layers.push({
+      digest: layer.descriptor.digest,
+      diffId: layer.diffId,
+      mediaType: layer.descriptor.mediaType,
+      size: layer.descriptor.size,
+      unpackedSize: contentSize,
+      origin: !packed ? 'unknown' : OWN_STEP.test(createdBy ?? '') ? 'app' : 'base',
+      createdBy,
+    });
+  }
+  const annotations = image.manifest.annotations ?? {};
+  const baseName = annotations[Annotation.BaseName];
+  const baseDigest = annotations[Annotation.BaseDigest];
+  return {
+    platform: formatPlatform(platformOfConfig(image.config)),
+    digest: image.descriptor.digest,
+    imageId: image.manifest.config.digest,
+    created: image.config.created,
+    base:
+      baseName === undefined ? baseDigest : baseDigest === undefined ? baseName : `${baseName}@${baseDigest}`,
+    config: image.config.config ?? {},
+    size: layers.reduce((sum, layer) => sum + layer.size, image.manifest.config.size + image.raw.length),
+    unpackedSize: layers.reduce((sum, layer) => sum + layer.unpackedSize, 0),
+    layers,
+  };
+}
+
+/** The config as stored. @throws OCISLIM_USAGE for an index, which has none */
+export function rawConfigOf(artifact: Artifact): Uint8Array {
+  if (artifact.kind === 'image') return artifact.rawConfig;
+  throw new OcislimError('OCISLIM_USAGE', 'an index has no configuration of its own', {
+    hint: 'choose an image with --platform',
+  });
+}

@@ -1,0 +1,87 @@
+import { hostPlatform, type Platform, parsePlatform } from '#oci-spec-types';
+import type { Artifact } from '../image/model.ts';
+import { imageFor } from '../image/select.ts';
+import { OcislimError, within } from '../lib/errors.ts';
+import { familiarReference, formatReference, parseReference, type Reference } from '../registry/reference.ts';
+import type { Context } from '../transports/context.ts';
+import { openSource, writeOutput } from '../transports/index.ts';
+import { type Location, parseLocation } from '../transports/location.ts';
+import { keepInStore } from '../transports/store.ts';
+import { suitFor } from './deliver.ts';
+
+/** What was moved: its name, and the digest it has at the destination. */
+export interface Moved {
+  readonly name: string;
+  readonly digest: string;
+  readonly mediaType: string;
+}
+
+interface PlatformChoice {
+  readonly platform?: string | undefined;
+  readonly allPlatforms?: boolean | undefined;
+}
+
+/** Fetches an image into the store, under the name it was asked for by. */
+export async function pull(source: string, choice: PlatformChoice, context: Context): Promise<Moved> {
+  return within(source, async () => {
+    const opened = await openSource(parseLocation(source), context);
+    const wanted = choice.allPlatforms ? undefined : platformOf(choice);
+    const artifact = await choose(opened.artifact, wanted, context);
+    const reference = opened.reference === undefined ? undefined : parseReference(opened.reference);
+    if (reference === undefined) {
+      throw new OcislimError('OCISLIM_USAGE', 'the image has no name there to keep it under', {
+        hint: `give it one: ocislim copy ${source} store:NAME`,
+      });
+    }
+    await keepInStore(artifact, [formatReference(reference)], context);
+    return moved(familiarReference(reference), artifact);
+  });
+}
+
+/** Sends an image of the store to the registry that `reference`, or its own name, points at. */
+export async function push(name: string, reference: string | undefined, context: Context): Promise<Moved> {
+  const { artifact } = await openSource(parseLocation(name, { default: 'store' }), context);
+  const target = parseReference(reference ?? name.replace(/^store:/, ''));
+  await writeOutput(
+    { transport: 'docker', reference: target },
+    { artifact, references: [target], created: 0 },
+    context,
+  );
+  return moved(familiarReference(target), artifact);
+}
+
+/** Copies whatever is at `source`, whole, unless one platform is asked for. */
+export async function copy(
+  source: string,
+  destination: string,
+  choice: PlatformChoice,
+  context: Context,
+): Promise<Moved> {
+  const from = parseLocation(source);
+  const to = parseLocation(destination, { as: 'output' });
+  const opened = await within(source, () => openSource(from, context));
+  const wanted = choice.platform === undefined ? undefined : parsePlatform(choice.platform);
+  const artifact = await suitFor(to, await choose(opened.artifact, wanted, context), context);
+  const references = namesFor(to, opened.reference);
+  await writeOutput(to, { artifact, references, created: 0 }, context);
+  return moved(references[0] === undefined ? destination : familiarReference(references[0]), artifact);
+}
+
+/** The name a copy gets: the destination's own, else the one it had. */
+function namesFor(to: Location, had: string | undefined): readonly Reference[] {
+  if ('reference' in to && to.reference !== undefined) return [to.reference];
+  return had === undefined ? [] : [parseReference(had)];
+}
+
+function platformOf(choice: PlatformChoice): Platform {
+  return choice.platform === undefined ? hostPlatform() : parsePlatform(choice.platform);
+}
+
+async function choose(artifact: Artifact, wanted: Platform | undefined, context: Context): Promise<Artifact> {
+  if (wanted === undefined || artifact.kind === 'opaque') return artifact;
+  return imageFor(artifact, wanted, { signal: context.signal });
+}
+
+function moved(name: string, artifact: Artifact): Moved {
+  return { name, digest: artifact.descriptor.digest, mediaType: artifact.descriptor.mediaType };
+}

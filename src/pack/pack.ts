@@ -1,0 +1,112 @@
+import { formatPlatform } from '#oci-spec-types';
+import { indexOf } from '../image/index-of.ts';
+import type { Artifact, Image } from '../image/model.ts';
+import { formatReference, parseReference, type Reference } from '../registry/reference.ts';
+import type { Context } from '../transports/context.ts';
+import { keepInStore } from '../transports/store.ts';
+import { assemble, payloadOf } from './assemble.ts';
+import { openBase } from './base.ts';
+import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
+import { findInputs, type Inputs } from './inputs.ts';
+import type { PackRequest, PackResult } from './request.ts';
+import { describeResult } from './result.ts';
+
+/**
+ * The main job: puts a program on a base as one layer, and delivers the image.
+ *
+ *     inputs → base → one layer a platform → image (or index) → store → outputs, registry, engine
+ *
+ * Everything that can be refused is looked at before anything is written.
+ */
+export async function pack(request: PackRequest, context: Context): Promise<PackResult> {
+  requireTagsToPush(request.tags, request.push);
+  const { name, inputs } = await findInputs(request.path, request.platforms, context.cwd);
+  const references = namesOf(request.tags, name);
+  const outputs = defaultOutputs(request, name);
+  const plan = planDelivery(outputs, request.push, request.load);
+  const base = await openBase(request.base, context, request.created);
+
+  const prepared = [];
+  for (const input of inputs) {
+    const image = await base.image(input.platform);
+    prepared.push({ input, image, payload: await payloadOf(input, name, request, context) });
+  }
+  const images: Image[] = [];
+  for (const { input, image, payload } of prepared) {
+    context.progress.note(
+      `${formatPlatform(input.platform)}: ${payload.entrypoint[0] ?? name} on ${base.name}`,
+    );
+    if (!request.dryRun) images.push(await assemble(input, payload, base, image, request, context));
+  }
+  if (request.dryRun) return plannedResult(request, { name, inputs }, references, outputs, base.digest);
+
+  const artifact = joined(images, base.reference, base.digest);
+  await keepInStore(artifact, references.map(formatReference), context);
+  const delivered = await deliver(artifact, references, plan, request.created, context);
+  return describeResult({ artifact, images, references, base, delivered });
+}
+
+/** One image stays itself; several become an index. */
+function joined(
+  images: readonly Image[],
+  baseName: string | undefined,
+  baseDigest: string | undefined,
+): Artifact {
+  const [only, ...others] = images;
+  if (only !== undefined && others.length === 0) return only;
+  const annotations =
+    baseName === undefined || baseDigest === undefined
+      ? {}
+      : {
+          'org.opencontainers.image.base.name': baseName,
+          'org.opencontainers.image.base.digest': baseDigest,
+        };
+  return indexOf(images, { annotations });
+}
+
+/** The references of the result: those asked for, or the program's name made a legal one. */
+function namesOf(tags: readonly string[], name: string): readonly Reference[] {
+  if (tags.length > 0) return [...new Map(tags.map((tag) => [tag, parseReference(tag)])).values()];
+  const legal = name
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/([._-])[._-]+/g, '$1')
+    .replace(/^[._-]+|[._-]+$/g, '');
+  return [parseReference(legal || 'image')];
+}
+
+function defaultOutputs(request: PackRequest, name: string): readonly string[] {
+  if (request.outputs.length > 0 || request.push || request.load) return request.outputs;
+  return [`oci:${name}.oci`];
+}
+
+function plannedResult(
+  request: PackRequest,
+  { inputs }: Inputs,
+  references: readonly Reference[],
+  outputs: readonly string[],
+  baseDigest: string | undefined,
+): PackResult {
+  const names = references.map(formatReference);
+  return {
+    name: names[0] ?? '',
+    names,
+    digest: '',
+    mediaType: '',
+    size: 0,
+    platforms: inputs.map((input) => ({
+      platform: formatPlatform(input.platform),
+      digest: '',
+      imageId: '',
+      size: 0,
+      layers: [],
+    })),
+    base: { name: request.base, digest: baseDigest },
+    outputs: [
+      ...outputs.map((dest) => ({ type: 'planned', dest })),
+      ...(request.push ? names.map((dest) => ({ type: 'planned', dest: `docker://${dest}` })) : []),
+      ...(request.load ? [{ type: 'planned', dest: 'engine' }] : []),
+    ],
+    check: [],
+  };
+}

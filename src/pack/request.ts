@@ -1,0 +1,70 @@
+import type { Platform } from '#oci-spec-types';
+import type { ConfigChanges } from '../image/mutate.ts';
+import type { CompressionChoice } from '../layer/compression.ts';
+
+/** What `pack` is asked for: the command line's options, the project file's and the defaults, already merged. */
+export interface PackRequest {
+  /** A program, a `.zip`, or a pattern with `{os}`, `{arch}` and `{variant}`. */
+  readonly path: string;
+  /** `static`, `scratch`, or where to read an image. */
+  readonly base: string;
+  /** Names of the result; the first is the one shown. None: the program's name. */
+  readonly tags: readonly string[];
+  /** Where to write, as on the command line: `oci:DIR`, `docker-archive:FILE`, `-`… */
+  readonly outputs: readonly string[];
+  readonly push: boolean;
+  readonly load: boolean;
+  /** None: the program's own platform. */
+  readonly platforms: readonly Platform[];
+  /** Absolute path of the program in the image; a folder for a `.zip`. */
+  readonly dest?: string | undefined;
+  /** `SRC:DST[:MODE]`. */
+  readonly add: readonly string[];
+  readonly config: ConfigChanges;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly compression: CompressionChoice;
+  /** Seconds since the epoch, for `created` and for every file. */
+  readonly created: number;
+  readonly offline: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface PackedLayer {
+  readonly digest: string;
+  readonly diffId: string;
+  readonly mediaType: string;
+  /** Bytes as stored and moved. */
+  readonly size: number;
+  readonly origin: 'base' | 'app';
+}
+
+export interface PackedPlatform {
+  readonly platform: string;
+  readonly digest: string;
+  /** Digest of the config, which classic Docker shows as image ID. */
+  readonly imageId: string;
+  /** Bytes of manifest, config and layers. */
+  readonly size: number;
+  readonly layers: readonly PackedLayer[];
+}
+
+export interface Finding {
+  readonly rule: string;
+  readonly level: 'error' | 'warn';
+  readonly message: string;
+  readonly remedy?: string | undefined;
+}
+
+/** What `pack` made; the object that `--json` prints. */
+export interface PackResult {
+  readonly name: string;
+  readonly names: readonly string[];
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Bytes of all documents and distinct blobs. */
+  readonly size: number;
+  readonly platforms: readonly PackedPlatform[];
+  readonly base: { readonly name: string; readonly digest?: string | undefined };
+  readonly outputs: readonly { readonly type: string; readonly dest: string }[];
+  readonly check: readonly Finding[];
+}

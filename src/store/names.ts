@@ -1,0 +1,72 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Descriptor, decodeDescriptor, digestHex, parseJson, sha256 } from '#oci-spec-types';
+import { writeBytesAtomically } from '../lib/atomic-file.ts';
+import { systemCode } from '../lib/errors.ts';
+
+export interface NamedDescriptor {
+  readonly name: string;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Names for descriptors, one file each: two processes that set different names never lose one another's, and a
+ * name changes in one rename. Names are opaque here; callers use fully qualified references.
+ */
+export class Names {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async get(name: string): Promise<Descriptor | undefined> {
+    return (await readName(this.#path(name)))?.descriptor;
+  }
+
+  async set(name: string, descriptor: Descriptor): Promise<void> {
+    const { mediaType, digest, size } = descriptor;
+    await mkdir(this.#folder, { recursive: true });
+    await writeBytesAtomically(
+      this.#path(name),
+      `${JSON.stringify({ name, descriptor: { mediaType, digest, size } })}\n`,
+    );
+  }
+
+  /** Returns whether the name was there. */
+  async remove(name: string): Promise<boolean> {
+    const present = (await this.get(name)) !== undefined;
+    await rm(this.#path(name), { force: true });
+    return present;
+  }
+
+  /** All names in alphabetical order; a file that is no name is passed over. */
+  async list(): Promise<NamedDescriptor[]> {
+    const files = await readdir(this.#folder).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw error;
+    });
+    const named = await Promise.all(
+      files.filter((file) => file.endsWith('.json')).map((file) => readName(join(this.#folder, file))),
+    );
+    return named
+      .filter((entry) => entry !== undefined)
+      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, `${digestHex(sha256(name))}.json`);
+  }
+}
+
+async function readName(path: string): Promise<NamedDescriptor | undefined> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (bytes === undefined) return undefined;
+  const value = parseJson(bytes, path);
+  if (typeof value !== 'object' || value === null || !('name' in value) || !('descriptor' in value))
+    return undefined;
+  return { name: String(value.name), descriptor: decodeDescriptor(value.descriptor, path) };
+}
