@@ -1,0 +1,84 @@
+import type { Readable } from 'node:stream';
+import { OcislimError } from '../lib/errors.ts';
+
+/** Content of a request that can be opened again, because a retry or a new token sends it once more. */
+export interface RequestBody {
+  /** In bytes; exactly this much is sent. */
+  readonly size: number;
+  open(): Promise<Readable | Uint8Array>;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: RequestBody | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** What a token must allow for this request, the most important first (REGISTRY: some read only that one). */
+  readonly scopes?: readonly string[] | undefined;
+  /** Never carries credentials: set once a redirect has left the registry's origin, and for foreign layers. */
+  readonly anonymous?: boolean | undefined;
+  /** The server's certificate is not checked; only for hosts the user called insecure. */
+  readonly unverified?: boolean | undefined;
+  /** What is tried again: everything that may pass (default), only answers like 503, or nothing. */
+  readonly retry?: 'all' | 'answers' | 'none' | undefined;
+  /** How long the answer may take to begin once the request is sent, in milliseconds. */
+  readonly patience?: number | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Must be read, discarded or destroyed, or the connection is never free again. */
+  readonly body: Readable;
+  /** The URL that answered, after redirects. */
+  readonly url: URL;
+}
+
+/** What every layer of the client is: auth, redirects and retries wrap one sender and are one themselves. */
+export type Send = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** One header; values sent more than once are joined with commas. */
+export function header(response: Pick<HttpResponse, 'headers'>, name: string): string | undefined {
+  const value = response.headers[name];
+  return value === undefined || typeof value === 'string' ? value : value.join(', ');
+}
+
+/** A media type without its parameters, in lower case. */
+export function contentType(response: Pick<HttpResponse, 'headers'>): string {
+  const [type = ''] = (header(response, 'content-type') ?? '').split(';');
+  return type.trim().toLowerCase();
+}
+
+/** Throws an answer's body away: a small rest is read so that the connection can be used again. */
+export async function discard(response: HttpResponse): Promise<void> {
+  let rest = 64 * 1024;
+  try {
+    for await (const chunk of response.body) {
+      rest -= (chunk as Buffer).length;
+      if (rest < 0) break;
+    }
+  } catch {
+    // Nobody wants these bytes, nor what went wrong with them.
+  }
+}
+
+/**
+ * Reads an answer's body whole.
+ * @throws OCISLIM_REGISTRY_FAILED when it has more than `limit` bytes.
+ */
+export async function readBody(response: HttpResponse, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    size += (chunk as Buffer).length;
+    if (size > limit) {
+      throw new OcislimError(
+        'OCISLIM_REGISTRY_FAILED',
+        `${response.url.host}: answer to ${response.url.pathname} is larger than ${limit} bytes`,
+      );
+    }
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}

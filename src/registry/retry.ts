@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { OcislimError } from '../lib/errors.ts';
+import { discard, type HttpRequest, type HttpResponse, header, type Send } from './http.ts';
+
+/** Waits; ends early, with the signal's reason, when it is aborted. */
+export type Sleep = (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+
+export const realSleep: Sleep = async (milliseconds, signal) => {
+  await delay(milliseconds, undefined, signal === undefined ? {} : { signal });
+};
+
+/** Tries of one request, the first included. */
+export const ATTEMPTS = 5;
+const FIRST_WAIT = 300;
+const LONGEST_WAIT = 10_000;
+/** A server that wants more time than this gets what we wait anyway. */
+const LONGEST_RETRY_AFTER = 30_000;
+
+/** Answers that may be another one a moment later; 499 and 522 are proxies' (REGISTRY.md). */
+const PASSING = new Set([408, 429, 499, 500, 502, 503, 504, 522]);
+
+/** Repeats what may pass: broken connections and {@link PASSING} answers, with growing waits, a few times. */
+export function retrying(send: Send, sleep: Sleep = realSleep): Send {
+  return async (request) => {
+    for (let attempt = 1; ; attempt++) {
+      const last = attempt === ATTEMPTS || request.retry === 'none';
+      try {
+        const response = await send(request);
+        if (last || !PASSING.has(response.status) || isExhausted(response)) return response;
+        await discard(response);
+        await sleep(retryAfter(response) ?? backoff(attempt), request.signal);
+      } catch (error) {
+        if (last || !mayPass(error, request)) throw error;
+        await sleep(backoff(attempt), request.signal);
+      }
+    }
+  };
+}
+
+/** Only what the transport reports can pass; an error of the body's source, say, stays one. */
+function mayPass(error: unknown, { signal, retry }: HttpRequest): boolean {
+  if (signal?.aborted || retry === 'answers') return false;
+  return error instanceof OcislimError && error.code === 'OCISLIM_REGISTRY_UNREACHABLE';
+}
+
+/** Doubles each time, and is spread so that clients that failed together do not come back together. */
+export function backoff(attempt: number, random: () => number = Math.random): number {
+  return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) * (0.5 + random() / 2);
+}
+
+/** A quota that is used up does not come back within any time worth waiting (Docker Hub counts six hours). */
+function isExhausted(response: HttpResponse): boolean {
+  return response.status === 429 && /^0\b/.test(header(response, 'ratelimit-remaining') ?? '');
+}
+
+/** `Retry-After` in milliseconds, given as seconds or as a date; undefined where it is neither. */
+export function retryAfter(response: Pick<HttpResponse, 'headers'>, now = Date.now()): number | undefined {
+  const value = header(response, 'retry-after')?.trim();
+  if (value === undefined || value === '') return undefined;
+  const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), LONGEST_RETRY_AFTER);
+}

@@ -1,0 +1,130 @@
+import { createSecureContext } from 'node:tls';
+import type { Dispatcher } from 'undici';
+import { VERSION } from '../version.ts';
+import { isLoopback } from './address.ts';
+import { connectionError } from './connection-errors.ts';
+import type { HttpRequest, HttpResponse, Send } from './http.ts';
+import { readCaFile, trustedContext } from './trust.ts';
+
+export interface TransportOptions {
+  readonly caFile?: string | undefined;
+  /** Proxy variables are read from here. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  readonly userAgent?: string | undefined;
+  /** Limits in milliseconds: on connecting (TLS included), and on silence before and in an answer. */
+  readonly timeouts?: { readonly connect?: number; readonly silence?: number } | undefined;
+}
+
+export interface Transport {
+  /** Sends one request, once. @throws OCISLIM_REGISTRY_UNREACHABLE | …_TLS | …_NOT_TLS naming the host. */
+  readonly send: Send;
+  /** Ends all connections, so that the process can end. */
+  close(): Promise<void>;
+}
+
+/** How a server is reached: loopback never goes through a proxy, as in Go's clients. */
+type Route = 'loopback' | 'network' | 'unverified loopback' | 'unverified network';
+
+/** The one place that speaks HTTP: connections, proxies, TLS, limits on time, and errors in the user's words. */
+export function createTransport(options: TransportOptions = {}): Transport {
+  const { env = {}, userAgent = `ocislim/${VERSION}` } = options;
+  const connect = options.timeouts?.connect ?? 15_000;
+  const silence = options.timeouts?.silence ?? 60_000;
+  if (options.caFile !== undefined) readCaFile(options.caFile);
+  const dispatchers = new Map<Route, Promise<Dispatcher>>();
+
+  const dispatcher = (route: Route): Promise<Dispatcher> => {
+    let made = dispatchers.get(route);
+    if (made === undefined) {
+      made = createDispatcher(route, options.caFile, env, connect);
+      dispatchers.set(route, made);
+    }
+    return made;
+  };
+
+  const send: Send = async (request) => {
+    const { url, signal } = request;
+    signal?.throwIfAborted();
+    const place = isLoopback(url.host) ? 'loopback' : 'network';
+    const through = await dispatcher(request.unverified ? `unverified ${place}` : place);
+    try {
+      return await exchange(request, through, { 'user-agent': userAgent }, silence);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw connectionError(error, url);
+    }
+  };
+  const close = async () => {
+    for (const made of dispatchers.values()) await (await made).destroy();
+    dispatchers.clear();
+  };
+  return { send, close };
+}
+
+async function exchange(
+  request: HttpRequest,
+  dispatcher: Dispatcher,
+  headers: Readonly<Record<string, string>>,
+  silence: number,
+): Promise<HttpResponse> {
+  const { method, url, signal, body } = request;
+  const content = await body?.open();
+  let failure: unknown;
+  if (content !== undefined && !(content instanceof Uint8Array)) {
+    content.once('error', (error) => {
+      failure = error;
+    });
+  }
+  try {
+    const { statusCode, ...answer } = await dispatcher.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method,
+      headers: {
+        ...headers,
+        ...(body === undefined ? {} : { 'content-length': String(body.size) }),
+        ...request.headers,
+      },
+      ...(content === undefined ? {} : { body: content }),
+      ...(signal === undefined ? {} : { signal }),
+      headersTimeout: request.patience ?? silence,
+      bodyTimeout: silence,
+    });
+    return { status: statusCode, headers: answer.headers, body: answer.body, url };
+  } catch (error) {
+    // What broke the source of the body matters more than that the request broke with it.
+    throw failure ?? error;
+  }
+}
+
+async function createDispatcher(
+  route: Route,
+  caFile: string | undefined,
+  env: NodeJS.ProcessEnv,
+  timeout: number,
+): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import('undici');
+  if (route.startsWith('unverified')) {
+    const connect = { timeout, rejectUnauthorized: false };
+    return route === 'unverified loopback' ? new Agent({ connect }) : proxied({ connect });
+  }
+  // Reading every authority of the system takes longer than a whole exchange with a registry on loopback, which
+  // none of them ever signed.
+  const secureContext =
+    route === 'loopback' && caFile === undefined ? createSecureContext() : trustedContext(caFile, env);
+  const connect = { timeout, secureContext };
+  return route === 'loopback' ? new Agent({ connect }) : proxied({ connect });
+
+  function proxied({ connect }: { connect: object }): Dispatcher {
+    return new EnvHttpProxyAgent({
+      httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
+      httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
+      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+      connect,
+      requestTls: connect,
+      proxyTls: { timeout },
+      // A proxy is asked for http:// pages as such, since many refuse CONNECT to anything but port 443.
+      proxyTunnel: false,
+    });
+  }
+}

@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { tempDir } from './temp.ts';
+
+/** A root file system as one gzipped layer, kept exactly as it was found. */
+export interface RootFilesystem {
+  readonly architecture: 'amd64' | 'arm64';
+  readonly layer: Buffer;
+}
+
+const ALPINE = { amd64: 'x86_64', arm64: 'aarch64' } as const;
+
+/**
+ * The bases the end-to-end tests pack on: the real Alpine of `OCISLIM_TEST_BASES` where that is given, else a stand-in
+ * of Debian's static busybox and musl, which runs programs but only has files for this machine's platform (the arm64
+ * one then holds only text files, which is enough to choose platforms).
+ */
+export function alpineBases(): readonly RootFilesystem[] {
+  const folder = process.env['OCISLIM_TEST_BASES'];
+  const files = folder !== undefined && existsSync(folder) ? readdirSync(folder) : [];
+  return (['amd64', 'arm64'] as const).map((architecture) => {
+    const name = files.find((file) => file.startsWith('alpine-') && file.includes(ALPINE[architecture]));
+    const layer =
+      folder !== undefined && name !== undefined ? readFileSync(join(folder, name)) : standIn(architecture);
+    return { architecture, layer };
+  });
+}
+
+function standIn(architecture: string): Buffer {
+  const root = tempDir();
+  for (const path of ['bin', 'etc', 'lib', 'usr/local/bin', 'usr/bin', 'tmp']) mkdirSync(join(root, path), { recursive: true });
+  writeFileSync(join(root, 'etc/os-release'), `ID=stand-in\nARCHITECTURE=${architecture}\n`);
+  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+  if (architecture === 'amd64') {
+    for (const [from, to] of [
+      ['/bin/busybox', 'bin/busybox'],
+      ['/lib/ld-musl-x86_64.so.1', 'lib/ld-musl-x86_64.so.1'],
+    ] as const) {
+      if (existsSync(from)) writeFileSync(join(root, to), readFileSync(from), { mode: 0o755 });
+    }
+  }
+  const tar = execFileSync('tar', ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '-c', '.'], {
+    cwd: root,
+    maxBuffer: 1 << 28,
+  });
+  return gzipSync(tar);
+}
+
+/** Writes an OCI layout with one single-layer image, as a stranger's tool would; returns the layer's digest. */
+export function writeBaseLayout(folder: string, { architecture, layer }: RootFilesystem): string {
+  const blobs = join(folder, 'blobs/sha256');
+  mkdirSync(blobs, { recursive: true });
+  const put = (bytes: Buffer, mediaType: string) => {
+    const hex = createHash('sha256').update(bytes).digest('hex');
+    writeFileSync(join(blobs, hex), bytes);
+    return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+  };
+  const diffId = `sha256:${createHash('sha256').update(gunzipSync(layer)).digest('hex')}`;
+  const config = put(
+    Buffer.from(
+      JSON.stringify({
+        architecture,
+        os: 'linux',
+        config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['/bin/sh'], WorkingDir: '/' },
+        rootfs: { type: 'layers', diff_ids: [diffId] },
+        history: [{ created: '2024-09-06T12:05:36Z', created_by: 'ADD rootfs.tar.gz /' }],
+      }),
+    ),
+    'application/vnd.oci.image.config.v1+json',
+  );
+  const layerDescriptor = put(layer, 'application/vnd.oci.image.layer.v1.tar+gzip');
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = put(
+    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers: [layerDescriptor] })),
+    mediaType,
+  );
+  writeFileSync(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
+  return layerDescriptor.digest;
+}

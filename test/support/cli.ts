@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+export const bin = fileURLToPath(new URL('../../bin/ocislim.js', import.meta.url));
+
+export interface Ran {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string | Uint8Array;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** The Node to run ocislim with; default this one. */
+  readonly node?: string;
+  /** A command in front, such as `taskset -c 0`. */
+  readonly wrap?: readonly string[];
+}
+
+/** Runs a program to its end and gives what it printed; never throws for its exit code. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const { cwd, uid, gid, input } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...options.env },
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stdin.on('error', () => {});
+    child.stdin.end(input ?? '');
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+    });
+  });
+}
+
+/** Runs the built `ocislim`. */
+export function ocislim(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const command = [...(options.wrap ?? []), options.node ?? process.execPath, bin, ...args];
+  return run(command[0] ?? '', command.slice(1), options);
+}
+
+/** Runs a program that must succeed; what it printed on failure is in the error. */
+export async function must(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const ran = await run(command, args, options);
+  if (ran.code !== 0) {
+    throw new Error(`${command} ${args.join(' ')}: exit ${ran.code ?? ran.signal}\n${ran.stdout}\n${ran.stderr}`);
+  }
+  return ran.stdout;
+}
