@@ -5,6 +5,7 @@ export interface GlobalOptions {
   readonly mirror?: readonly string[];
   readonly insecure?: readonly string[];
   readonly caFile?: string;
+  readonly offline?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;

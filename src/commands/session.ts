@@ -1,13 +1,8 @@
-import { homedir } from 'node:os';
-import { storePath } from '../config/paths.ts';
 import { loadProjectConfig, type PackSettings, type ProjectConfig } from '../config/project.ts';
 import { OcislimError } from '../lib/errors.ts';
-import type { Progress } from '../lib/progress.ts';
-import type { Registry } from '../registry/registry.ts';
-import { Store } from '../store/store.ts';
+import { openContext } from '../pack/open-context.ts';
 import type { Context } from '../transports/context.ts';
 import { createProgress } from '../ui/progress.ts';
-import { VERSION } from '../version.ts';
 import type { GlobalOptions } from './options.ts';
 
 /** What a command works with: the context of the use cases, and where its result goes. */
@@ -39,18 +34,17 @@ export async function withSession(
     env,
     mode: options.quiet || defaults.quiet ? 'none' : (options.progress ?? progressMode(defaults.progress)),
   });
-  let registry: Promise<Registry> | undefined;
-  const context: Context = {
-    store: await Store.open(storePath({ store: options.store ?? defaults.store, env })),
-    registry: () => {
-      registry ??= connect(options, defaults, env, progress);
-      return registry;
-    },
+  const context = await openContext({
+    store: options.store ?? defaults.store,
+    mirrors: mirrorsOf(options.mirror ?? [], defaults.mirror ?? {}),
+    insecure: [...(options.insecure ?? []), ...(defaults.insecure ?? [])],
+    caFile: options.caFile ?? defaults.caFile,
+    offline: options.offline ?? defaults.offline ?? false,
     progress,
     signal,
     cwd,
     env,
-  };
+  });
   const json = options.json === true;
   const quiet = options.quiet === true;
   try {
@@ -71,35 +65,12 @@ export async function withSession(
     });
   } finally {
     progress.close();
-    if (registry !== undefined) await registry.then((open) => open.close()).catch(() => {});
+    await context.close();
   }
 }
 
 function progressMode(value: string | undefined): GlobalOptions['progress'] & string {
   return value === 'plain' || value === 'json' || value === 'none' ? value : 'auto';
-}
-
-async function connect(
-  options: GlobalOptions,
-  defaults: Partial<PackSettings>,
-  env: NodeJS.ProcessEnv,
-  progress: Progress,
-): Promise<Registry> {
-  const [{ openRegistry }, { loadRegistriesConfig }] = await Promise.all([
-    import('../registry/registry.ts'),
-    import('../config/registries-conf.ts'),
-  ]);
-  const home = env['HOME'] ?? homedir();
-  return openRegistry({
-    config: await loadRegistriesConfig({ env, home }),
-    mirrors: mirrorsOf(options.mirror ?? [], defaults.mirror ?? {}),
-    insecure: [...(options.insecure ?? []), ...(defaults.insecure ?? [])],
-    caFile: options.caFile ?? defaults.caFile,
-    env,
-    home,
-    userAgent: `ocislim/${VERSION}`,
-    progress,
-  });
 }
 
 /** `--mirror REGISTRY=URL` options before those of the project file, by registry. */

@@ -100,7 +100,6 @@ export function requestOf(
     annotations: settings.annotation ?? {},
     compression: parseCompression(settings.compression ?? 'gzip'),
     created: createdTime({ created: settings.created, env }).seconds,
-    offline: settings.offline ?? false,
     dryRun: settings.dryRun,
   };
 }

@@ -70,19 +70,18 @@ export async function readVerified(
   return Buffer.concat(chunks);
 }
 
-/** Hashes and counts what passes, for content whose digest is only known once it was written. */
-export class Meter extends Transform {
+/** Hashes and counts bytes whose digest is only known once all of them have passed. */
+export class Meter {
   readonly #hash = createHash('sha256');
-  size = 0;
   #digest: Digest | undefined;
+  size = 0;
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.size += chunk.length;
-    this.#hash.update(chunk);
-    done(null, chunk);
+  take(bytes: Uint8Array): void {
+    this.size += bytes.length;
+    this.#hash.update(bytes);
   }
 
-  /** The digest of all that passed; call it once the stream has ended. */
+  /** The digest of all that was taken; nothing can be taken after it was asked for. */
   get digest(): Digest {
     this.#digest ??= `sha256:${this.#hash.digest('hex')}`;
     return this.#digest;

@@ -3,8 +3,8 @@ import type { Image, Layer } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
 import { type LayerStream, layerStream } from '../layer/build.ts';
 import type { Entry } from '../layer/entry.ts';
-import { placeEntries } from '../layer/place.ts';
 import { isoTime } from '../lib/time.ts';
+import { placeEntries } from '../rootfs/place.ts';
 import { mergeTocs, type Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { additions } from './add.ts';
@@ -69,13 +69,12 @@ export async function assemble(
   request: PackRequest,
   context: Context,
 ): Promise<Image> {
-  const { kind, level } = request.compression;
   const tree = await treeOf(baseImage, context);
   warnOfMissingLoader(input, base, tree, context);
   const entries = placeEntries(payload.entries, tree, request.created);
   const layer = await storeLayer(
-    layerStream(entries, { compression: kind, level, signal: context.signal }),
-    kind,
+    layerStream(entries, { compression: request.compression, signal: context.signal }),
+    request.compression.kind,
     context,
     entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0),
   );

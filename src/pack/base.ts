@@ -4,6 +4,7 @@ import { buildImage } from '../image/mutate.ts';
 import { imageFor } from '../image/select.ts';
 import { layerStream } from '../layer/build.ts';
 import { within } from '../lib/errors.ts';
+import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
@@ -30,10 +31,11 @@ export async function openBase(name: string, context: Context, created: number):
   if (name === 'scratch') return { name, image: async () => undefined };
   if (name === 'static') return { name, image: (platform) => staticBase(platform, context, created) };
   return within(`base ${name}`, async () => {
-    const { artifact, reference } = await openSource(parseLocation(name), context);
+    const location = parseLocation(name);
+    const { artifact, reference } = await openSource(location, context);
     return {
       name,
-      reference,
+      reference: location.transport === 'docker' ? reference : undefined,
       digest: artifact.descriptor.digest,
       image: (platform) => within(`base ${name}`, () => baseImage(artifact, platform, context)),
     };
@@ -43,6 +45,9 @@ export async function openBase(name: string, context: Context, created: number):
 async function baseImage(artifact: Artifact, platform: Platform, context: Context): Promise<Image> {
   const image = await imageFor(artifact, platform, { signal: context.signal });
   const { store, signal, progress } = context;
+  // With its documents in the store, --offline finds the whole base there.
+  await store.putBytes(image.raw, image.descriptor.digest);
+  await store.putBytes(image.rawConfig, image.manifest.config.digest);
   const layers = await Promise.all(image.layers.map((layer) => store.ensure(layer, { signal, progress })));
   return { ...image, layers };
 }
@@ -51,14 +56,14 @@ async function baseImage(artifact: Artifact, platform: Platform, context: Contex
 async function staticBase(platform: Platform, context: Context, created: number): Promise<Image> {
   const entries = staticBaseEntries(created);
   const layer = await storeLayer(
-    layerStream(entries, { compression: 'gzip', signal: context.signal }),
+    layerStream(entries, { compression: { kind: 'gzip' }, signal: context.signal }),
     'gzip',
     context,
   );
   return buildImage({
     layers: [layer],
     platform,
-    created: new Date(created * 1000).toISOString().replace('.000Z', 'Z'),
+    created: isoTime(created),
     createdBy: 'ocislim static base',
     config: {
       env: {

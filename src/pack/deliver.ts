@@ -47,7 +47,7 @@ export async function deliver(
   if (plan.load) {
     const { detectEngine } = await import('../transports/engine.ts');
     const engine = await detectEngine(context);
-    const location: Location = { transport: engine, reference: references[0] as Reference };
+    const location: Location = { transport: engine };
     const suited = await suitFor(location, artifact, context);
     done.push(await writeOutput(location, { artifact: suited, references, created }, context));
   }

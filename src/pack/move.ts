@@ -58,7 +58,7 @@ export async function copy(
   context: Context,
 ): Promise<Moved> {
   const from = parseLocation(source);
-  const to = parseLocation(destination, { as: 'output' });
+  const to = parseLocation(destination, { as: 'destination' });
   const opened = await within(source, () => openSource(from, context));
   const wanted = choice.platform === undefined ? undefined : parsePlatform(choice.platform);
   const artifact = await suitFor(to, await choose(opened.artifact, wanted, context), context);

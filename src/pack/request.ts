@@ -25,7 +25,6 @@ export interface PackRequest {
   readonly compression: CompressionChoice;
   /** Seconds since the epoch, for `created` and for every file. */
   readonly created: number;
-  readonly offline: boolean;
   readonly dryRun: boolean;
 }
 

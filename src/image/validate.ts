@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import {
+  type Descriptor,
+  decodeConfig,
+  decodeIndex,
+  decodeManifest,
+  digestAlgorithm,
+  digestHex,
+  formatPlatform,
+  MediaType,
+  sha256,
+} from '#oci-spec-types';
+import { readToc } from '../layer/toc.ts';
+import { OcislimError } from '../lib/errors.ts';
+import { platformOfConfig } from './load.ts';
+import type { Artifact, Blob, Image, Index, OpenOptions } from './model.ts';
+
+/**
+ * Checks everything an artifact claims against its bytes: digests and sizes of all documents and blobs, diffIDs,
+ * history, platforms, and that OCI and Docker media types are not mixed.
+ * @returns what is wrong, one line each; empty when all of it is right
+ */
+export async function validateArtifact(
+  artifact: Artifact,
+  options: OpenOptions = {},
+): Promise<readonly string[]> {
+  const problems = documentProblems(artifact.raw, artifact.descriptor, 'manifest');
+  switch (artifact.kind) {
+    case 'index':
+      return [...problems, ...(await indexProblems(artifact, options))];
+    case 'image':
+      return [...problems, ...(await imageProblems(artifact, options))];
+    case 'opaque':
+      return [...problems, ...(await blobProblems(artifact.blobs, options))];
+  }
+}
+
+function documentProblems(raw: Uint8Array, { digest, size }: Descriptor, what: string): string[] {
+  const actual = sha256(raw);
+  return [
+    ...(actual === digest ? [] : [`${what}: has digest ${actual}, descriptor says ${digest}`]),
+    ...(raw.length === size ? [] : [`${what}: has ${raw.length} bytes, descriptor says ${size}`]),
+  ];
+}
+
+async function indexProblems(index: Index, options: OpenOptions): Promise<string[]> {
+  const problems: string[] = [];
+  for (const descriptor of decodeIndex(index.raw).manifests) {
+    const member = await index.member(descriptor, options);
+    if (member.descriptor.digest !== descriptor.digest)
+      problems.push(`index: member ${descriptor.digest} opens as ${member.descriptor.digest}`);
+    if (member.kind === 'image' && descriptor.platform !== undefined) {
+      const [claimed, own] = [descriptor.platform, platformOfConfig(member.config)].map(formatPlatform);
+      if (claimed !== own)
+        problems.push(`index: member ${descriptor.digest} is ${own}, listed as ${claimed}`);
+    }
+    for (const problem of await validateArtifact(member, options))
+      problems.push(`${descriptor.digest}: ${problem}`);
+  }
+  return problems;
+}
+
+async function imageProblems(image: Image, options: OpenOptions): Promise<string[]> {
+  const manifest = decodeManifest(image.raw);
+  const config = decodeConfig(image.rawConfig);
+  const problems = documentProblems(image.rawConfig, manifest.config, 'config');
+  const say = (problem: string) => void problems.push(problem);
+  const types = [
+    manifest.mediaType ?? MediaType.Manifest,
+    manifest.config.mediaType,
+    ...manifest.layers.map((l) => l.mediaType),
+  ];
+  const ofDocker = types.filter((type) => type.includes('docker')).length;
+  if (ofDocker !== 0 && ofDocker !== types.length) say('manifest: mixes media types of OCI and Docker');
+  const diffIds = config.rootfs.diff_ids;
+  if (diffIds.length !== manifest.layers.length)
+    say(`config: ${diffIds.length} diff_ids for ${manifest.layers.length} layers`);
+  const steps = (config.history ?? []).filter((entry) => !entry.empty_layer).length;
+  if (config.history && steps !== manifest.layers.length)
+    say(`config: history has ${steps} layers, manifest ${manifest.layers.length}`);
+  problems.push(...(await blobProblems(image.layers, options)));
+  for (const [at, layer] of image.layers.entries()) {
+    const { digest, mediaType } = layer.descriptor;
+    if (digest !== manifest.layers[at]?.digest) say(`layer ${at}: is ${digest}, manifest says otherwise`);
+    try {
+      const { diffId } = await readToc(await layer.open(options), mediaType, options);
+      if (diffId !== diffIds[at]) say(`layer ${digest}: unpacks to ${diffId}, config says ${diffIds[at]}`);
+    } catch (error) {
+      say(`layer ${digest}: ${reason(error)}`);
+    }
+  }
+  return problems;
+}
+
+/** Hashes blobs itself, so that a source which forgets to verify does not pass. */
+async function blobProblems(blobs: readonly Blob[], options: OpenOptions): Promise<string[]> {
+  const problems: string[] = [];
+  for (const blob of blobs) {
+    const { digest, size } = blob.descriptor;
+    const hash = createHash(digestAlgorithm(digest));
+    let seen = 0;
+    try {
+      for await (const chunk of await blob.open(options)) {
+        seen += (chunk as Uint8Array).length;
+        hash.update(chunk as Uint8Array);
+      }
+    } catch (error) {
+      problems.push(`blob ${digest}: ${reason(error)}`);
+      continue;
+    }
+    if (seen !== size) problems.push(`blob ${digest}: ${seen} bytes, descriptor says ${size}`);
+    const actual = hash.digest('hex');
+    if (actual !== digestHex(digest)) problems.push(`blob ${digest}: has digest ${actual}`);
+  }
+  return problems;
+}
+
+function reason(error: unknown): string {
+  if (error instanceof OcislimError) return error.message;
+  throw error;
+}

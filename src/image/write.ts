@@ -1,0 +1,50 @@
+import pMap from 'p-map';
+import { blobsOf } from './blob.ts';
+import type { Artifact, Blob, OpenOptions } from './model.ts';
+
+/** Where an artifact can be written: a layout, the store, a repository. */
+export interface Sink {
+  /** Takes one blob in; never called twice with one digest. */
+  blob(blob: Blob): Promise<void>;
+  /** Takes a manifest or index in; everything it names was taken before. */
+  manifest(artifact: Artifact): Promise<void>;
+}
+
+/** Blobs that are under way at once. */
+const CONCURRENCY = 4;
+
+/**
+ * Writes an artifact with all it consists of: blobs, several at once and each digest once; then manifests; then the
+ * indexes above them. So a sink never holds a document that names what it lacks.
+ */
+export async function writeArtifact(
+  artifact: Artifact,
+  sink: Sink,
+  { signal }: OpenOptions = {},
+): Promise<void> {
+  const documents = await documentsOf(artifact, { signal });
+  const blobs = new Map<string, Blob>();
+  for (const document of documents)
+    for (const blob of blobsOf(document)) blobs.set(blob.descriptor.digest, blob);
+  await pMap(blobs.values(), (blob) => sink.blob(blob), {
+    concurrency: CONCURRENCY,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  for (const document of documents) await sink.manifest(document);
+}
+
+/** An artifact and all artifacts below it, each digest once, members before their index. */
+export async function documentsOf(
+  artifact: Artifact,
+  options: OpenOptions = {},
+): Promise<readonly Artifact[]> {
+  const documents = new Map<string, Artifact>();
+  if (artifact.kind === 'index') {
+    for (const descriptor of artifact.index.manifests) {
+      for (const document of await documentsOf(await artifact.member(descriptor, options), options))
+        documents.set(document.descriptor.digest, document);
+    }
+  }
+  documents.set(artifact.descriptor.digest, artifact);
+  return [...documents.values()];
+}

@@ -1,0 +1,34 @@
+import type { Readable } from 'node:stream';
+import type { Digest } from '#oci-spec-types';
+import { Meter } from '../lib/verify.ts';
+import { type CompressionChoice, compress } from './compression.ts';
+import type { Entry } from './entry.ts';
+import { tarStream } from './tar-writer.ts';
+
+/** A layer being made: its compressed bytes, and once they have been read what they unpack to. */
+export interface LayerStream {
+  readonly stream: Readable;
+  /** Only after the stream has ended. `tarSize` is in bytes. */
+  result(): { readonly diffId: Digest; readonly tarSize: number };
+}
+
+export interface LayerOptions {
+  readonly compression: CompressionChoice;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Entries → tar → compressed layer, in one pass over the files. @throws what {@link tarStream} throws */
+export function layerStream(entries: readonly Entry[], { compression, signal }: LayerOptions): LayerStream {
+  const tar = tarStream(entries, { signal });
+  const meter = new Meter();
+  const measured = async function* () {
+    for await (const chunk of tar) {
+      meter.take(chunk as Buffer);
+      yield chunk as Buffer;
+    }
+  };
+  return {
+    stream: compress(measured(), compression),
+    result: () => ({ diffId: meter.digest, tarSize: meter.size }),
+  };
+}

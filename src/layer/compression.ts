@@ -1,0 +1,194 @@
+import { Readable } from 'node:stream';
+import { crc32, createGunzip } from 'node:zlib';
+import type { Compression } from '#oci-spec-types';
+import { OcislimError } from '../lib/errors.ts';
+import { CHUNK_SIZE, fixedChunks } from './chunks.ts';
+
+export interface CompressionChoice {
+  readonly kind: Compression;
+  /** 1 to 9 for gzip, 1 to 19 for zstd; undefined means the default. */
+  readonly level?: number | undefined;
+}
+
+const LEVELS: Readonly<Record<Compression, readonly [lowest: number, highest: number, usual: number]>> = {
+  gzip: [1, 9, 6],
+  zstd: [1, 19, 3],
+  none: [0, 0, 0],
+};
+
+/** Parses `gzip`, `zstd:9`, `none`. @throws OCISLIM_USAGE */
+export function parseCompression(text: string): CompressionChoice {
+  const [kind = '', level, ...rest] = text.split(':');
+  const wrong = (why: string) =>
+    new OcislimError('OCISLIM_USAGE', `--compression ${text}: ${why}`, {
+      hint: 'gzip, zstd or none, with a level if you like: gzip:9',
+    });
+  if (!isCompression(kind) || rest.length > 0) throw wrong('no compression of that name');
+  if (level === undefined) return { kind };
+  const [lowest, highest] = LEVELS[kind];
+  const number = Number(level);
+  if (kind === 'none' || !/^\d{1,2}$/.test(level) || number < lowest || number > highest)
+    throw wrong(kind === 'none' ? 'has no levels' : `its levels are ${lowest} to ${highest}`);
+  return { kind, level: number };
+}
+
+function isCompression(text: string): text is Compression {
+  return Object.hasOwn(LEVELS, text);
+}
+
+/**
+ * Compresses a stream. The bytes depend on content, kind and level alone, on any machine and any version of Node: the
+ * compressors are libraries of a pinned version, and get the content in chunks of a fixed size.
+ */
+export function compress(source: AsyncIterable<Uint8Array>, { kind, level }: CompressionChoice): Readable {
+  const effort = level ?? LEVELS[kind][2];
+  const bytes = { gzip, zstd, none: plain }[kind](source, effort);
+  return Readable.from(bytes, { objectMode: false, highWaterMark: 256 * 1024 });
+}
+
+async function* plain(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* source;
+}
+
+type DeflateLevel = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
+
+/** No name, no time, no operating system: nothing in the header but that it is gzip (RFC 1952 § 2.3). */
+const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+
+async function* gzip(source: AsyncIterable<Uint8Array>, level: number): AsyncGenerator<Uint8Array> {
+  const { Deflate } = await import('fflate');
+  let ready: Uint8Array[] = [GZIP_HEADER];
+  const deflate = new Deflate({ level: level as DeflateLevel }, (bytes) => {
+    ready.push(bytes);
+  });
+  let checksum = 0;
+  let size = 0;
+  for await (const chunk of fixedChunks(source, CHUNK_SIZE)) {
+    checksum = crc32(chunk, checksum);
+    size += chunk.length;
+    deflate.push(chunk);
+    if (ready.length > 0) yield* ready;
+    ready = [];
+  }
+  deflate.push(new Uint8Array(0), true);
+  yield* ready;
+  const trailer = Buffer.alloc(8);
+  trailer.writeUInt32LE(checksum, 0);
+  trailer.writeUInt32LE(size % 2 ** 32, 4);
+  yield trailer;
+}
+
+/** Content of one zstd frame; frames joined are one stream (RFC 8878 § 3). */
+const FRAME_SIZE = 4 * 1024 * 1024;
+
+let zstdReady: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined;
+
+async function* zstd(source: AsyncIterable<Uint8Array>, level: number): AsyncGenerator<Uint8Array> {
+  zstdReady ??= import('@bokuweb/zstd-wasm').then(async (library) => {
+    await library.init();
+    return library;
+  });
+  const library = await zstdReady;
+  let empty = true;
+  for await (const chunk of fixedChunks(source, FRAME_SIZE)) {
+    yield library.compress(chunk, level);
+    empty = false;
+  }
+  if (empty) yield library.compress(new Uint8Array(0), level);
+}
+
+/**
+ * Undoes a compression.
+ * @throws through the stream OCISLIM_ARCHIVE_INVALID for damaged data, and what `source` throws.
+ */
+export function decompress(source: Readable, kind: Compression): Readable {
+  if (kind === 'none') return source;
+  const bytes = kind === 'gzip' ? gunzip(source) : unzstd(source);
+  return Readable.from(explained(bytes, kind), { objectMode: false, highWaterMark: 256 * 1024 });
+}
+
+/** Errors of the decoders in the user's words; those of the source, which are not theirs, unchanged. */
+async function* explained(bytes: AsyncIterable<Uint8Array>, kind: Compression): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    if (error instanceof DecoderError) {
+      throw new OcislimError('OCISLIM_ARCHIVE_INVALID', `damaged ${kind} data (${error.message})`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+class DecoderError extends Error {}
+
+async function* gunzip(source: Readable): AsyncGenerator<Uint8Array> {
+  yield* through(source, createGunzip({ chunkSize: CHUNK_SIZE }));
+}
+
+async function* unzstd(source: Readable): AsyncGenerator<Uint8Array> {
+  const native = await nativeZstd();
+  if (native !== undefined) yield* through(source, native);
+  else yield* portableUnzstd(source);
+}
+
+/** Node's own decoder, from 22.15 on. */
+async function nativeZstd(): Promise<NodeJS.ReadWriteStream | undefined> {
+  const zlib: Record<string, unknown> = await import('node:zlib');
+  const create = zlib['createZstdDecompress'];
+  return typeof create === 'function' ? (create() as NodeJS.ReadWriteStream) : undefined;
+}
+
+async function* through(source: Readable, decoder: NodeJS.ReadWriteStream): AsyncGenerator<Uint8Array> {
+  let failure: unknown;
+  source.on('error', (error) => {
+    failure = error;
+    decoder.emit('error', error);
+  });
+  source.pipe(decoder);
+  try {
+    for await (const chunk of decoder) yield chunk as unknown as Uint8Array;
+  } catch (error) {
+    throw failure ?? new DecoderError(error instanceof Error ? error.message : 'unknown', { cause: error });
+  } finally {
+    source.unpipe(decoder);
+    source.destroy();
+  }
+}
+
+async function* portableUnzstd(source: Readable): AsyncGenerator<Uint8Array> {
+  const { Decompress } = await import('fzstd');
+  let ready: Uint8Array[] = [];
+  const decoder = new Decompress((bytes) => {
+    ready.push(bytes);
+  });
+  const push = (chunk: Uint8Array, last: boolean) => {
+    try {
+      decoder.push(chunk, last);
+    } catch (error) {
+      throw new DecoderError(error instanceof Error ? error.message : 'unknown', { cause: error });
+    }
+  };
+  for await (const chunk of source) {
+    push(chunk as Uint8Array, false);
+    yield* ready;
+    ready = [];
+  }
+  push(new Uint8Array(0), true);
+  yield* ready;
+}
+
+/** What the first bytes of a layer say it is compressed with; tar has its own magic further in. */
+export function detectCompression(bytes: Uint8Array): Compression {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'gzip';
+  if (bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd) return 'zstd';
+  return 'none';
+}
+
+/** The compression that a layer's media type names; undefined for one that is no tar. */
+export function compressionOf(mediaType: string): Compression | undefined {
+  if (/[.+]gzip$/.test(mediaType)) return 'gzip';
+  if (/[.+]zstd$/.test(mediaType)) return 'zstd';
+  return /(?:^|[.+])tar$/.test(mediaType) ? 'none' : undefined;
+}

@@ -1,0 +1,20 @@
+import type { Readable } from 'node:stream';
+
+/** One file, folder or link that goes into a layer. */
+export interface Entry {
+  /** Relative to the root, with `/` between its parts and none at either end, e.g. `usr/local/bin/hello`. */
+  readonly path: string;
+  readonly type: 'file' | 'directory' | 'symlink' | 'hardlink';
+  /** Permission bits, with setuid, setgid and sticky: 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Whole seconds since the epoch. */
+  readonly mtime: number;
+  /** Bytes of a file's content; other types have none. */
+  readonly size?: number | undefined;
+  /** What a symlink points at, as written in it; for a hard link the path of an entry of the same layer. */
+  readonly linkname?: string | undefined;
+  /** Opens a file's content, which must be exactly `size` bytes. */
+  readonly open?: (() => Promise<Readable>) | undefined;
+}

@@ -1,0 +1,91 @@
+import type { Readable } from 'node:stream';
+import type { Digest } from '#oci-spec-types';
+import { OcislimError } from '../lib/errors.ts';
+import { Meter } from '../lib/verify.ts';
+import { compressionOf, decompress } from './compression.ts';
+import { readTar, type TarMember } from './tar-reader.ts';
+
+/** A member without its place in the tar. */
+export type TocMember = Omit<TarMember, 'offset'>;
+
+/** A layer's table of contents: what the image is, without its bytes. */
+export interface Toc {
+  /** Bytes of the tar without compression. */
+  readonly tarSize: number;
+  /** Bytes of the files and link targets in it, hard links counted once: what Docker calls the layer's size. */
+  readonly contentSize: number;
+  /** Whether the tar has its end marker; one without may be cut short. */
+  readonly ended: boolean;
+  /** In the order of the tar; of a path that is there twice the later one counts. */
+  readonly members: readonly TocMember[];
+}
+
+/**
+ * Reads a compressed layer to its end.
+ * @returns its contents, and the digest of the tar, which the image's config must name
+ * @throws OCISLIM_ARCHIVE_INVALID | OCISLIM_DOCUMENT_INVALID for a media type that is no tar
+ */
+export async function readToc(
+  stream: Readable,
+  mediaType: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<{ readonly diffId: Digest; readonly toc: Toc }> {
+  const compression = compressionOf(mediaType);
+  if (compression === undefined)
+    throw new OcislimError('OCISLIM_DOCUMENT_INVALID', `${mediaType}: not a layer that can be read`);
+  const meter = new Meter();
+  const tar = decompress(stream, compression);
+  tar.on('data', (chunk: Buffer) => meter.take(chunk)).pause();
+  const members: TocMember[] = [];
+  const { ended } = await readTar(tar, (member) => void members.push(member), { signal, what: 'layer' });
+  const toc = { tarSize: meter.size, contentSize: contentSize(members), ended, members };
+  return { diffId: meter.digest, toc };
+}
+
+function contentSize(members: readonly TocMember[]): number {
+  const last = new Map(members.map((member) => [member.path, member]));
+  let size = 0;
+  for (const member of last.values()) {
+    if (member.type === 'file') size += member.size;
+    if (member.type === 'symlink') size += Buffer.byteLength(member.linkname ?? '');
+  }
+  return size;
+}
+
+/** Changes with the form below, so that what an older version wrote is read anew from the layer. */
+const FORM = 1;
+
+type Row = readonly [
+  path: string,
+  type: TarMember['type'],
+  mode: number,
+  uid: number,
+  gid: number,
+  mtime: number,
+  size: number,
+  linkname: string | null,
+];
+
+/** A table of contents as bytes, for a cache. */
+export function encodeToc({ members, ...sizes }: Toc): Buffer {
+  const rows = members.map(({ path, type, mode, uid, gid, mtime, size, linkname }): Row => {
+    return [path, type, mode, uid, gid, mtime, size, linkname ?? null];
+  });
+  return Buffer.from(JSON.stringify({ form: FORM, ...sizes, members: rows }));
+}
+
+/** What {@link encodeToc} wrote; undefined for anything else, since a cache can be read again from its source. */
+export function decodeToc(bytes: Uint8Array): Toc | undefined {
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString()) as { form?: unknown; members?: unknown } & Toc;
+    if (value.form !== FORM || !Array.isArray(value.members)) return undefined;
+    const members = (value.members as readonly Row[]).map(
+      ([path, type, mode, uid, gid, mtime, size, linkname]): TocMember => {
+        return { path, type, mode, uid, gid, mtime, size, linkname: linkname ?? undefined };
+      },
+    );
+    return { tarSize: value.tarSize, contentSize: value.contentSize, ended: value.ended, members };
+  } catch {
+    return undefined;
+  }
+}

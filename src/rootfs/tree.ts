@@ -1,0 +1,160 @@
+import { cleanPath } from '../layer/tar-reader.ts';
+import type { Toc, TocMember } from '../layer/toc.ts';
+
+/** A file, folder or link of the merged file system. */
+export interface Node {
+  /** Where it really is, e.g. `usr/bin/sh` for `/bin/sh` where `/bin` is a link to `usr/bin`. */
+  readonly path: string;
+  readonly type: TocMember['type'];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** Target of a symlink, as written. */
+  readonly linkname?: string | undefined;
+}
+
+export interface LookupOptions {
+  /** Whether a link at the very end is followed; default true. */
+  readonly followLast?: boolean;
+}
+
+/** Links that one path may lead through, as in Linux. */
+const LINK_LIMIT = 40;
+
+const WHITEOUT = '.wh.';
+const OPAQUE = '.wh..wh..opq';
+
+interface Branch {
+  node: Omit<Node, 'path'>;
+  readonly children: Map<string, Branch>;
+}
+
+const IMPLIED_FOLDER = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0 } as const;
+
+/** The file tree that a container sees: layers merged in order, whiteouts applied (image-spec layer.md). */
+export class Tree {
+  readonly #root: Branch = newFolder();
+
+  /**
+   * What is at a path, walked as the kernel would inside the image: links are followed, absolute ones from the image's
+   * root, and `..` stops there.
+   * @returns undefined where there is nothing, or only a link to nothing
+   */
+  lookup(path: string, { followLast = true }: LookupOptions = {}): Node | undefined {
+    const found = this.#walk(path, followLast);
+    return found?.branch && { ...found.branch.node, path: found.parts.join('/') };
+  }
+
+  /**
+   * Where a new entry of the folder `path` would go: the real path with links followed, and how many of its leading
+   * parts exist. A part that is not there, and what follows it, is taken as written.
+   */
+  resolveFolder(path: string): { readonly path: string; readonly existing: number } {
+    const parts = cleanPath(path).split('/').filter(Boolean);
+    for (let known = parts.length; known >= 0; known--) {
+      const found = this.#walk(parts.slice(0, known).join('/'), true);
+      if (found?.branch === undefined) continue;
+      return { path: [...found.parts, ...parts.slice(known)].join('/'), existing: found.parts.length };
+    }
+    return { path: parts.join('/'), existing: 0 };
+  }
+
+  #walk(path: string, followLast: boolean): { parts: string[]; branch: Branch | undefined } | undefined {
+    let rest = path.split('/').filter((part) => part !== '' && part !== '.');
+    let trail: { name: string; branch: Branch }[] = [];
+    let links = 0;
+    while (rest.length > 0) {
+      const [name = '', ...after] = rest;
+      rest = after;
+      if (name === '..') {
+        trail.pop();
+        continue;
+      }
+      const branch = (trail.at(-1)?.branch ?? this.#root).children.get(name);
+      if (branch === undefined) return undefined;
+      const { type, linkname = '' } = branch.node;
+      if (type === 'symlink' && (rest.length > 0 || followLast)) {
+        if (++links > LINK_LIMIT) return undefined;
+        if (linkname.startsWith('/')) trail = [];
+        rest = [...linkname.split('/').filter((part) => part !== '' && part !== '.'), ...rest];
+        continue;
+      }
+      trail.push({ name, branch });
+    }
+    return { parts: trail.map(({ name }) => name), branch: trail.at(-1)?.branch ?? this.#root };
+  }
+
+  /** Lays a layer over what is there. Its members do not go through links: they replace them. */
+  apply(toc: Toc): void {
+    const added = new Set<Branch>();
+    for (const member of toc.members) this.#add(member, added);
+  }
+
+  #add(member: TocMember, added: Set<Branch>): void {
+    const parts = member.path.split('/').filter(Boolean);
+    const name = parts.pop();
+    if (name === undefined) {
+      if (member.type === 'directory') this.#root.node = nodeOf(member);
+      return;
+    }
+    if (name.startsWith(WHITEOUT)) {
+      const folder = this.#find(parts);
+      if (folder === undefined) return;
+      if (name === OPAQUE) prune(folder, added);
+      else if (!name.startsWith(`${WHITEOUT}${WHITEOUT}`))
+        folder.children.delete(name.slice(WHITEOUT.length));
+      return;
+    }
+    let parent = this.#root;
+    for (const part of parts) {
+      let child = parent.children.get(part);
+      if (child === undefined || child.node.type !== 'directory') {
+        child = newFolder();
+        parent.children.set(part, child);
+      }
+      added.add(child);
+      parent = child;
+    }
+    const before = parent.children.get(name);
+    const isFolder = member.type === 'directory' && before?.node.type === 'directory';
+    const branch: Branch = isFolder ? before : { node: nodeOf(member), children: new Map() };
+    branch.node = member.type === 'hardlink' ? this.#target(member) : nodeOf(member);
+    parent.children.set(name, branch);
+    added.add(branch);
+  }
+
+  #find(parts: readonly string[]): Branch | undefined {
+    let branch: Branch | undefined = this.#root;
+    for (const part of parts) branch = branch?.children.get(part);
+    return branch;
+  }
+
+  /** A hard link is the file it names; one that names nothing stays what it says. */
+  #target(member: TocMember): Branch['node'] {
+    return this.#find((member.linkname ?? '').split('/').filter(Boolean))?.node ?? nodeOf(member);
+  }
+}
+
+/** An opaque whiteout hides what lower layers put into a folder, wherever in its own layer it stands. */
+function prune(folder: Branch, added: ReadonlySet<Branch>): void {
+  for (const [name, child] of folder.children) {
+    if (added.has(child)) prune(child, added);
+    else folder.children.delete(name);
+  }
+}
+
+function newFolder(): Branch {
+  return { node: IMPLIED_FOLDER, children: new Map() };
+}
+
+function nodeOf({ type, mode, uid, gid, size, linkname }: TocMember): Branch['node'] {
+  return { type, mode, uid, gid, size, linkname };
+}
+
+/** The merged tree of layers, from the base up. */
+export function mergeTocs(tocs: readonly Toc[]): Tree {
+  const tree = new Tree();
+  for (const toc of tocs) tree.apply(toc);
+  return tree;
+}

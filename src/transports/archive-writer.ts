@@ -1,0 +1,90 @@
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Digest, digestAlgorithm, digestHex, encodeIndex, MediaType } from '#oci-spec-types';
+import { blobsOf } from '../image/blob.ts';
+import type { Artifact } from '../image/model.ts';
+import { documentsOf } from '../image/write.ts';
+import type { Entry } from '../layer/entry.ts';
+import { tarStream } from '../layer/tar-writer.ts';
+import { writeStreamAtomically } from '../lib/atomic-file.ts';
+import { OcislimError } from '../lib/errors.ts';
+import type { Context } from './context.ts';
+import { type LayoutName, namedDescriptors } from './names.ts';
+import { LAYOUT_MARKER } from './oci-layout.ts';
+
+export function archivePath(digest: Digest): string {
+  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+/** What an archive holds beside the blobs. */
+export interface ArchiveOptions {
+  readonly names: readonly LayoutName[];
+  /** Time of all members, in seconds since the epoch. */
+  readonly created: number;
+  /** `manifest.json` for `docker load`. */
+  readonly dockerManifest?: Uint8Array | undefined;
+}
+
+/** The entries of a tar that is an OCI layout: blobs, index.json, oci-layout, each digest once. */
+export async function layoutEntries(
+  artifact: Artifact,
+  options: ArchiveOptions,
+  signal: AbortSignal,
+): Promise<Entry[]> {
+  const { names, created, dockerManifest } = options;
+  const common = { uid: 0, gid: 0, mtime: created };
+  const document = (path: string, bytes: Uint8Array, mode = 0o644): Entry => ({
+    path,
+    type: 'file',
+    mode,
+    ...common,
+    size: bytes.length,
+    open: async () => Readable.from([Buffer.from(bytes)], { objectMode: false }),
+  });
+  const blobs = new Map<string, Entry>();
+  const folders = new Set<string>();
+  for (const part of await documentsOf(artifact, { signal })) {
+    for (const blob of blobsOf(part)) {
+      const { digest, size } = blob.descriptor;
+      const path = archivePath(digest);
+      blobs.set(path, {
+        path,
+        type: 'file',
+        mode: 0o444,
+        ...common,
+        size,
+        open: () => blob.open({ signal }),
+      });
+      folders.add(`blobs/${digestAlgorithm(digest)}`);
+    }
+    const path = archivePath(part.descriptor.digest);
+    blobs.set(path, document(path, part.raw, 0o444));
+    folders.add(`blobs/${digestAlgorithm(part.descriptor.digest)}`);
+  }
+  const manifests = namedDescriptors(artifact.descriptor, names);
+  const index = encodeIndex({ schemaVersion: 2, mediaType: MediaType.Index, manifests });
+  return [
+    ...['blobs', ...folders].map((path): Entry => ({ path, type: 'directory', mode: 0o755, ...common })),
+    ...blobs.values(),
+    document('index.json', index),
+    document('oci-layout', Buffer.from(LAYOUT_MARKER)),
+    ...(dockerManifest === undefined ? [] : [document('manifest.json', dockerManifest)]),
+  ];
+}
+
+/** Writes a tar to a file, which is complete or not there, or to standard output for `-`. */
+export async function writeArchive(path: string, entries: readonly Entry[], context: Context): Promise<void> {
+  const { signal, cwd } = context;
+  const stream = tarStream(entries, { signal });
+  if (path !== '-') {
+    await writeStreamAtomically(resolve(cwd, path), stream, { signal });
+    return;
+  }
+  if (process.stdout.isTTY) {
+    throw new OcislimError('OCISLIM_USAGE', 'will not write an archive to a terminal', {
+      hint: 'send it on: ocislim pack ./hello -o - | docker load',
+    });
+  }
+  await pipeline(stream, process.stdout, { end: false, signal });
+}
