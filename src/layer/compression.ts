@@ -43,7 +43,7 @@ function isCompression(text: string): text is Compression {
 export function compress(source: AsyncIterable<Uint8Array>, { kind, level }: CompressionChoice): Readable {
   const effort = level ?? LEVELS[kind][2];
   const bytes = { gzip, zstd, none: plain }[kind](source, effort);
-  return Readable.from(bytes, { objectMode: false, highWaterMark: 256 * 1024 });
+  return Readable.from(bytes);
 }
 
 async function* plain(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -104,7 +104,7 @@ async function* zstd(source: AsyncIterable<Uint8Array>, level: number): AsyncGen
 export function decompress(source: Readable, kind: Compression): Readable {
   if (kind === 'none') return source;
   const bytes = kind === 'gzip' ? gunzip(source) : unzstd(source);
-  return Readable.from(explained(bytes, kind), { objectMode: false, highWaterMark: 256 * 1024 });
+  return Readable.from(explained(bytes, kind));
 }
 
 /** Errors of the decoders in the user's words; those of the source, which are not theirs, unchanged. */

@@ -64,8 +64,10 @@ export async function readTar(
         extraction.destroy(error as Error);
       });
   });
+  // Whatever follows the end marker, a bare header or noise, is no part of the archive.
+  const isOver = () => marker.seen && failure === undefined;
   try {
-    await feed(source, extraction, marker, signal);
+    await feed(source, extraction, marker, isOver, signal);
   } catch (error) {
     const cause = failure ?? error;
     source.destroy();
@@ -81,6 +83,7 @@ async function feed(
   source: Readable,
   extraction: Extract,
   marker: EndMarker,
+  isOver: () => boolean,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const finished = new Promise<void>((resolve, reject) => {
@@ -89,22 +92,32 @@ async function feed(
     extraction.once('close', () => reject(new TarError('stopped')));
   });
   finished.catch(() => {});
+  let reading = true;
+  const step = async (work: () => Promise<void> | undefined) => {
+    try {
+      if (reading) await work();
+    } catch (error) {
+      if (!isOver()) throw error;
+      reading = false;
+    }
+  };
+  const write = (chunk: Buffer) => {
+    if (extraction.write(chunk)) return undefined;
+    const drained = new Promise<void>((resolve) => extraction.once('drain', () => resolve()));
+    return Promise.race([drained, finished]);
+  };
   try {
     for await (const chunk of source) {
       signal?.throwIfAborted();
       marker.take(chunk as Buffer);
-      if (!extraction.write(chunk)) {
-        await Promise.race([
-          new Promise<void>((resolve) => extraction.once('drain', () => resolve())),
-          finished,
-        ]);
-      }
+      await step(() => write(chunk as Buffer));
     }
-    extraction.end(undefined);
-    await finished;
-  } catch (error) {
+    await step(() => {
+      extraction.end(undefined);
+      return finished;
+    });
+  } finally {
     extraction.destroy(null);
-    throw error;
   }
 }
 

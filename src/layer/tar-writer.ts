@@ -39,22 +39,28 @@ export function tarStream(
       throw error;
     }
   };
-  return Readable.from(fixedChunks(bytes()), { objectMode: false, highWaterMark: 256 * 1024 });
+  return Readable.from(fixedChunks(bytes()));
 }
 
 /**
  * Entries in the order of a layer: a folder before what is in it, otherwise by the bytes of the path, so that no
- * locale has a say.
+ * locale has a say; hard links last, behind what they name.
  * @throws OCISLIM_INTERNAL when two entries have one path.
  */
 export function sortEntries(entries: readonly Entry[]): Entry[] {
-  const keyed = entries.map((entry) => ({ entry, key: Buffer.from(entry.path.replaceAll('/', '\0')) }));
+  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) }));
   keyed.sort((a, b) => Buffer.compare(a.key, b.key));
   const sorted = keyed.map(({ entry }) => entry);
-  sorted.forEach((entry, at) => {
-    if (entry.path === sorted[at + 1]?.path) throw impossible(entry, 'is there twice');
-  });
+  const seen = new Set<string>();
+  for (const entry of sorted) {
+    if (seen.has(entry.path)) throw impossible(entry, 'is there twice');
+    seen.add(entry.path);
+  }
   return sorted;
+}
+
+function sortKey({ path, type }: Entry): Buffer {
+  return Buffer.from(`${type === 'hardlink' ? '1' : '0'}${path.replaceAll('/', '\0')}`);
 }
 
 async function writeAll(

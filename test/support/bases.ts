@@ -31,7 +31,8 @@ export function alpineBases(): readonly RootFilesystem[] {
 
 function standIn(architecture: string): Buffer {
   const root = tempDir();
-  for (const path of ['bin', 'etc', 'lib', 'usr/local/bin', 'usr/bin', 'tmp']) mkdirSync(join(root, path), { recursive: true });
+  for (const path of ['bin', 'etc', 'lib', 'usr/local/bin', 'usr/bin', 'tmp'])
+    mkdirSync(join(root, path), { recursive: true });
   writeFileSync(join(root, 'etc/os-release'), `ID=stand-in\nARCHITECTURE=${architecture}\n`);
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   if (architecture === 'amd64') {
@@ -42,10 +43,14 @@ function standIn(architecture: string): Buffer {
       if (existsSync(from)) writeFileSync(join(root, to), readFileSync(from), { mode: 0o755 });
     }
   }
-  const tar = execFileSync('tar', ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '-c', '.'], {
-    cwd: root,
-    maxBuffer: 1 << 28,
-  });
+  const tar = execFileSync(
+    'tar',
+    ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '-c', '.'],
+    {
+      cwd: root,
+      maxBuffer: 1 << 28,
+    },
+  );
   return gzipSync(tar);
 }
 
@@ -64,7 +69,11 @@ export function writeBaseLayout(folder: string, { architecture, layer }: RootFil
       JSON.stringify({
         architecture,
         os: 'linux',
-        config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['/bin/sh'], WorkingDir: '/' },
+        config: {
+          Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+          Cmd: ['/bin/sh'],
+          WorkingDir: '/',
+        },
         rootfs: { type: 'layers', diff_ids: [diffId] },
         history: [{ created: '2024-09-06T12:05:36Z', created_by: 'ADD rootfs.tar.gz /' }],
       }),

@@ -42,7 +42,12 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdin.end(input ?? '');
     child.on('error', reject);
     child.on('close', (code, signal) => {
-      resolve({ code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+      resolve({
+        code,
+        signal,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      });
     });
   });
 }
@@ -54,10 +59,16 @@ export function ocislim(args: readonly string[], options: RunOptions = {}): Prom
 }
 
 /** Runs a program that must succeed; what it printed on failure is in the error. */
-export async function must(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function must(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
   const ran = await run(command, args, options);
   if (ran.code !== 0) {
-    throw new Error(`${command} ${args.join(' ')}: exit ${ran.code ?? ran.signal}\n${ran.stdout}\n${ran.stderr}`);
+    throw new Error(
+      `${command} ${args.join(' ')}: exit ${ran.code ?? ran.signal}\n${ran.stdout}\n${ran.stderr}`,
+    );
   }
   return ran.stdout;
 }

@@ -1,0 +1,210 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cleanPath, readTar, type TarMember } from '../../src/layer/tar-reader.ts';
+import { tarStream } from '../../src/layer/tar-writer.ts';
+import { file, folder } from '../support/entries.ts';
+import { bytesOf, streamOf } from '../support/streams.ts';
+import { tempDir } from '../support/temp.ts';
+
+async function read(tar: Uint8Array, size?: number): Promise<{ members: TarMember[]; ended: boolean }> {
+  const members: TarMember[] = [];
+  const { ended } = await readTar(streamOf(tar, size), (member) => void members.push(member));
+  return { members, ended };
+}
+
+/** A header block, made by hand so that it can be wrong in one thing at a time. */
+function header(name: string, { type = '0', size = 0, linkname = '', mode = 0o644 } = {}): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name, 0);
+  block.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
+  block.write('0000000\0'.repeat(2), 108);
+  block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
+  block.write('00000000000\0', 136);
+  block.write(type, 156);
+  block.write(linkname, 157);
+  block.write('ustar\0', 257);
+  block.write('00', 263);
+  block.fill(' ', 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return block;
+}
+
+function member(name: string, content: string): Buffer {
+  const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
+  body.write(content);
+  return Buffer.concat([header(name, { size: content.length }), body]);
+}
+
+function pax(records: Record<string, string>): Buffer {
+  const text = Object.entries(records)
+    .map(([key, value]) => {
+      const rest = ` ${key}=${value}\n`;
+      let length = rest.length + 1;
+      while (String(length).length + rest.length !== length) length++;
+      return `${length}${rest}`;
+    })
+    .join('');
+  const body = Buffer.alloc(Math.ceil(text.length / 512) * 512);
+  body.write(text);
+  return Buffer.concat([header('PaxHeader', { type: 'x', size: text.length }), body]);
+}
+
+const END = Buffer.alloc(1024);
+
+describe('readTar', () => {
+  it('reads what the system tar writes, in each of its formats', async () => {
+    const folder = tempDir();
+    mkdirSync(join(folder, 'in/bin'), { recursive: true });
+    writeFileSync(join(folder, 'in/bin/hello'), 'hello', { mode: 0o755 });
+    writeFileSync(join(folder, 'in', 'n'.repeat(150)), 'long');
+    symlinkSync('hello', join(folder, 'in/bin/hi'));
+    for (const format of ['ustar', 'gnu', 'pax']) {
+      const names = format === 'ustar' ? ['bin'] : ['.'];
+      const tar = execFileSync('tar', [`--format=${format}`, '-C', 'in', '-c', ...names], { cwd: folder });
+      const { members, ended } = await read(tar);
+      expect(ended).toBe(true);
+      expect(members.find((each) => each.path === 'bin/hello')).toMatchObject({
+        type: 'file',
+        size: 5,
+        mode: 0o755,
+      });
+      expect(members.find((each) => each.path === 'bin/hi')).toMatchObject({
+        type: 'symlink',
+        linkname: 'hello',
+      });
+      expect(members.some((each) => each.path === 'n'.repeat(150))).toBe(format !== 'ustar');
+    }
+  });
+
+  it('goes on whether the content is read or not', async () => {
+    const tar = await bytesOf(tarStream([file('a', 'A'.repeat(100_000)), file('b', 'B'), file('c', '')]));
+    const contents: string[] = [];
+    await readTar(streamOf(tar, 1000), async (each, content) => {
+      if (each.path !== 'a') contents.push((await bytesOf(content)).toString());
+    });
+    expect(contents).toEqual(['B', '']);
+  });
+
+  it('says where contents begin', async () => {
+    const tar = await bytesOf(tarStream([file('a', 'first'), file('n'.repeat(300), 'second')]));
+    const { members } = await read(tar);
+    expect(members.map(({ offset, size }) => tar.subarray(offset, offset + size).toString())).toEqual([
+      'first',
+      'second',
+    ]);
+  });
+
+  it('reads every byte of the source, also behind the end marker', async () => {
+    let seen = 0;
+    const tar = Buffer.concat([member('a', 'x'), END, Buffer.alloc(50_000)]);
+    const source = streamOf(tar, 777);
+    source.on('data', (chunk: Buffer) => {
+      seen += chunk.length;
+    });
+    await readTar(source, () => {});
+    expect(seen).toBe(tar.length);
+  });
+
+  it('does not see members hidden behind the end marker', async () => {
+    const tar = Buffer.concat([member('a', 'x'), END, member('hidden', 'y'), END]);
+    for (const size of [1, 100, 512, 1000, tar.length]) {
+      const { members, ended } = await read(tar, size);
+      expect(members.map((each) => each.path)).toEqual(['a']);
+      expect(ended).toBe(true);
+    }
+  });
+
+  it('does not take zeros inside a file for the end', async () => {
+    const tar = await bytesOf(tarStream([file('zeros', Buffer.alloc(10_000)), file('zz', 'after')]));
+    for (const size of [64, 512, 5000, tar.length]) {
+      expect((await read(tar, size)).members.map((each) => each.path)).toEqual(['zeros', 'zz']);
+    }
+  });
+
+  it('tells when the end marker is missing', async () => {
+    expect((await read(member('a', 'x'))).ended).toBe(false);
+    expect((await read(Buffer.concat([member('a', 'x'), Buffer.alloc(512)]))).ended).toBe(false);
+    expect((await read(Buffer.concat([member('a', 'x'), END]))).ended).toBe(true);
+    expect((await read(Buffer.alloc(0))).ended).toBe(false);
+    expect((await read(END)).ended).toBe(true);
+  });
+
+  it('refuses a lone block of zeros, which readers do not agree on', async () => {
+    const tar = Buffer.concat([member('a', 'x'), Buffer.alloc(512), member('b', 'y'), END]);
+    await expect(read(tar)).rejects.toMatchObject({ code: 'OCISLIM_ARCHIVE_INVALID' });
+  });
+
+  it('refuses a tar that is cut inside a member, and what is no tar', async () => {
+    const tar = member('a', 'x'.repeat(2000));
+    await expect(read(tar.subarray(0, 1000))).rejects.toThrow('cut short');
+    await expect(read(Buffer.alloc(2048, 'junk'))).rejects.toThrow('not a tar');
+  });
+
+  it('applies owner and time of PAX records', async () => {
+    const tar = Buffer.concat([
+      pax({ uid: '3000000', gid: '4000000', mtime: '4102444800.5' }),
+      member('a', 'x'),
+      END,
+    ]);
+    expect((await read(tar)).members[0]).toMatchObject({
+      uid: 3_000_000,
+      gid: 4_000_000,
+      mtime: 4_102_444_800.5,
+    });
+  });
+
+  it.each([
+    ['PAX numbers that are none', [pax({ uid: 'root' }), member('a', 'x')]],
+    ['sparse files', [pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }), member('a', 'x')]],
+    ['members of unknown type', [header('a', { type: 'S' })]],
+    ['links with content', [header('a', { type: '1', size: 3, linkname: 'b' }), Buffer.alloc(512)]],
+  ])('refuses %s', async (_, parts) => {
+    await expect(read(Buffer.concat([...parts, END]))).rejects.toMatchObject({
+      code: 'OCISLIM_ARCHIVE_INVALID',
+    });
+  });
+
+  it('does not wait for the content that a folder claims', async () => {
+    const tar = Buffer.concat([header('d/', { type: '5', size: 4096 }), member('a', 'x'), END]);
+    expect((await read(tar)).members.map((each) => each.path)).toEqual(['d', 'a']);
+  });
+
+  it('passes on what the visitor and the source fail with', async () => {
+    const tar = await bytesOf(tarStream([folder('d'), file('a', 'x')]));
+    const failure = new Error('no');
+    await expect(readTar(streamOf(tar), () => Promise.reject(failure))).rejects.toBe(failure);
+    const source = streamOf(tar, 100);
+    source.once('data', () => source.destroy(failure)).pause();
+    await expect(readTar(source, () => {})).rejects.toBe(failure);
+  });
+
+  it('fails, but never hangs or crashes, on damaged input', async () => {
+    const tar = await bytesOf(tarStream([folder('d'), file('d/a', 'content'), file('e', 'x'.repeat(3000))]));
+    await fc.assert(
+      fc.asyncProperty(fc.nat(tar.length - 1), fc.nat(255), fc.nat(tar.length), async (at, byte, length) => {
+        const damaged = Buffer.from(tar.subarray(0, length));
+        if (at < length) damaged[at] = byte;
+        await read(damaged, 700).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'OCISLIM_ARCHIVE_INVALID' });
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('cleanPath', () => {
+  it.each([
+    ['./a/./b//c/', 'a/b/c'],
+    ['/etc/passwd', 'etc/passwd'],
+    ['../../etc/passwd', 'etc/passwd'],
+    ['a/../../b', 'b'],
+    ['./', ''],
+  ])('makes %s of %s', (path, clean) => {
+    expect(cleanPath(path)).toBe(clean);
+  });
+});

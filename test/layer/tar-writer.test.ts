@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '../../src/layer/entry.ts';
+import { readTar, type TarMember } from '../../src/layer/tar-reader.ts';
+import { tarStream } from '../../src/layer/tar-writer.ts';
+import { file, folder, symlink } from '../support/entries.ts';
+import { bytesOf, streamOf } from '../support/streams.ts';
+import { tempDir } from '../support/temp.ts';
+
+async function written(entries: readonly Entry[]): Promise<Buffer> {
+  return bytesOf(tarStream(entries));
+}
+
+async function membersOf(tar: Buffer): Promise<TarMember[]> {
+  const members: TarMember[] = [];
+  await readTar(streamOf(tar), (member) => void members.push(member));
+  return members;
+}
+
+async function roundTrip(entry: Entry): Promise<TarMember | undefined> {
+  return (await membersOf(await written([entry])))[0];
+}
+
+describe('tarStream', () => {
+  it('writes what the system tar reads', async () => {
+    const long = `${'d'.repeat(90)}/${'e'.repeat(90)}/${'f'.repeat(120)}`;
+    const tar = await written([
+      folder('bin'),
+      file('bin/hello', 'hello world\n', { mode: 0o755 }),
+      symlink('bin/hi', 'hello'),
+      file('tmp/ünïcode', 'ü'),
+      file(long, 'long'),
+      { path: 'bin/hard', type: 'hardlink', mode: 0o755, uid: 0, gid: 0, mtime: 0, linkname: 'bin/hello' },
+    ]);
+    const out = tempDir();
+    writeFileSync(join(out, 'a.tar'), tar);
+    mkdirSync(join(out, 'x'));
+    execFileSync('tar', ['-xf', 'a.tar', '-C', 'x', '--no-same-owner'], { cwd: out });
+    expect(readFileSync(join(out, 'x/bin/hello'), 'utf8')).toBe('hello world\n');
+    expect(readFileSync(join(out, 'x/bin/hi'), 'utf8')).toBe('hello world\n');
+    expect(readFileSync(join(out, 'x/tmp/ünïcode'), 'utf8')).toBe('ü');
+    expect(readFileSync(join(out, 'x', long), 'utf8')).toBe('long');
+    expect(statSync(join(out, 'x/bin/hard')).ino).toBe(statSync(join(out, 'x/bin/hello')).ino);
+  });
+
+  it('gives the same bytes in whatever order the entries come', async () => {
+    const entries = [file('b', '1'), folder('a'), file('a/b', '2'), file('a-b', '3'), file('a.c', '4')];
+    const forward = await written(entries);
+    expect(await written([...entries].reverse())).toEqual(forward);
+    expect((await membersOf(forward)).map((member) => member.path)).toEqual(['a', 'a/b', 'a-b', 'a.c', 'b']);
+  });
+
+  it('keeps values that tar-stream alone would bend', async () => {
+    expect(await roundTrip(file('f', '', { mode: 0 }))).toMatchObject({ mode: 0, mtime: 0 });
+    expect(await roundTrip(file('f', '', { mode: 0o4755 }))).toMatchObject({ mode: 0o4755 });
+    expect(await roundTrip(file('f', '', { uid: 262_144, gid: 4_000_000_000 }))).toMatchObject({
+      uid: 262_144,
+      gid: 4_000_000_000,
+    });
+    const after2038 = 2 ** 31 + 5;
+    expect(await roundTrip(file('f', '', { mtime: after2038 }))).toMatchObject({ mtime: after2038 });
+  });
+
+  it('keeps any legal path', async () => {
+    const part = fc
+      .string({ minLength: 1, maxLength: 130, unit: 'grapheme' })
+      .filter((text) => !/[/\0]/.test(text) && text !== '.' && text !== '..' && text.isWellFormed());
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 4 }), async (parts) => {
+        const path = parts.join('/');
+        expect((await roundTrip(file(path, 'x')))?.path).toBe(path);
+        expect((await roundTrip(folder(path)))?.type).toBe('directory');
+        expect((await roundTrip(symlink('link', path)))?.linkname).toBe(path);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('writes chunks of 64 KiB, so that what follows does not depend on how files were read', async () => {
+    const content = Buffer.alloc(300_000, 7);
+    const pieces = (size: number): Entry => file('f', content, { open: async () => streamOf(content, size) });
+    const sizes: number[] = [];
+    for await (const chunk of tarStream([pieces(7)])) sizes.push((chunk as Buffer).length);
+    expect(sizes.slice(0, -1).every((size) => size === 65_536)).toBe(true);
+    expect(await written([pieces(7)])).toEqual(await written([pieces(100_000)]));
+  });
+
+  it('ends with two blocks of zeros', async () => {
+    const tar = await written([file('f', 'x')]);
+    expect(tar.length % 512).toBe(0);
+    expect(tar.subarray(-1024).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it.each([
+    ['shorter', 'x'.repeat(9)],
+    ['longer', 'x'.repeat(11)],
+  ])('fails when a file is %s than it was', async (_, content) => {
+    const entry = file('bin/app', 'x'.repeat(10), { open: async () => streamOf(Buffer.from(content)) });
+    await expect(written([entry])).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
+  });
+
+  it('passes on what a file fails with', async () => {
+    const failure = new Error('disk gone');
+    const entry = file('f', 'abc', {
+      open: async () =>
+        Readable.from(
+          (async function* () {
+            yield Buffer.from('a');
+            throw failure;
+          })(),
+        ),
+    });
+    await expect(written([entry])).rejects.toBe(failure);
+    await expect(written([file('f', 'abc', { open: () => Promise.reject(failure) })])).rejects.toBe(failure);
+  });
+
+  it('closes the file it reads when nobody wants the rest', async () => {
+    const content = streamOf(Buffer.alloc(1 << 20), 1000);
+    for await (const _ of tarStream([file('f', Buffer.alloc(1 << 20), { open: async () => content })])) break;
+    await new Promise((resolve) => (content.closed ? resolve(undefined) : content.once('close', resolve)));
+    expect(content.destroyed).toBe(true);
+  });
+
+  it('stops when it is aborted', async () => {
+    const controller = new AbortController();
+    controller.abort(new Error('enough'));
+    await expect(bytesOf(tarStream([file('f', 'x')], { signal: controller.signal }))).rejects.toThrow(
+      'enough',
+    );
+  });
+
+  it.each([
+    ['an absolute path', file('/etc/passwd', '')],
+    ['a path that climbs', file('a/../b', '')],
+    ['an empty part', file('a//b', '')],
+    ['a NUL', file('a\0b', '')],
+    ['a fraction of a second', file('a', '', { mtime: 1.5 })],
+    ['a time before 1970', file('a', '', { mtime: -1 })],
+    ['a file type in the mode', file('a', '', { mode: 0o100644 })],
+    ['a link to nothing', symlink('a', '')],
+    ['a negative owner', file('a', '', { uid: -1 })],
+  ])('refuses %s', (_, entry) => {
+    expect(() => tarStream([entry])).toThrow(expect.objectContaining({ code: 'OCISLIM_INTERNAL' }));
+  });
+
+  it('refuses two entries for one path', () => {
+    expect(() => tarStream([file('a', '1'), file('b', ''), file('a', '2')])).toThrow('"a" is there twice');
+  });
+});
