@@ -26,7 +26,7 @@ export function parseChallenges(header: string): Challenge[] {
     const mark = scanner.position;
     scanner.skip(SPACE);
     const current = challenges.at(-1);
-    if (scanner.peek !== '=' || current === undefined) {
+    if (scanner.peek() !== '=' || current === undefined) {
       scanner.position = mark;
       challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
       scanner.skipToken68();
@@ -34,7 +34,7 @@ export function parseChallenges(header: string): Challenge[] {
     }
     scanner.advance();
     scanner.skip(SPACE);
-    const value = scanner.peek === '"' ? scanner.quoted() : scanner.take(isUnquoted);
+    const value = scanner.peek() === '"' ? scanner.quoted() : scanner.take(isUnquoted);
     const name = word.toLowerCase();
     if (!current.parameters.has(name)) current.parameters.set(name, value);
   }
@@ -58,7 +58,7 @@ class Scanner {
     return this.position >= this.#text.length;
   }
 
-  get peek(): string {
+  peek(): string {
     return this.#text.charAt(this.position);
   }
 
@@ -67,7 +67,7 @@ class Scanner {
   }
 
   skip(matches: (char: string) => boolean): void {
-    while (!this.done && matches(this.peek)) this.position++;
+    while (!this.done && matches(this.peek())) this.position++;
   }
 
   take(matches: (char: string) => boolean): string {
@@ -81,8 +81,8 @@ class Scanner {
     const parts: string[] = [];
     this.position++;
     let start = this.position;
-    while (!this.done && this.peek !== '"') {
-      if (this.peek === '\\') {
+    while (!this.done && this.peek() !== '"') {
+      if (this.peek() === '\\') {
         parts.push(this.#text.slice(start, this.position));
         start = this.position + 1;
         this.position++;
@@ -101,7 +101,7 @@ class Scanner {
     const blob = this.take((char) => isToken(char) || char === '/');
     this.skip((char) => char === '=');
     this.skip(SPACE);
-    const ends = this.done || this.peek === ',';
+    const ends = this.done || this.peek() === ',';
     if (blob === '' || !ends) this.position = mark;
   }
 }

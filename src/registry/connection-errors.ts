@@ -17,7 +17,8 @@ const CERTIFICATE = new Set([
 ]);
 
 /** What OpenSSL says when the other end answers a TLS greeting in plain text. */
-const PLAIN_TEXT = /wrong version number|packet length too long|http request|unknown protocol|record layer failure/i;
+const PLAIN_TEXT =
+  /wrong version number|packet length too long|http request|unknown protocol|record layer failure/i;
 
 const UNREACHABLE: Readonly<Record<string, readonly [string, string?]>> = {
   ENOTFOUND: ['no such host', 'check the name, and that this machine can look names up'],
@@ -46,37 +47,61 @@ export function connectionError(error: unknown, url: URL): unknown {
   const text = error instanceof Error ? error.message : '';
   const { host } = url;
   if ((code === 'EPROTO' || code.startsWith('ERR_SSL_')) && PLAIN_TEXT.test(`${text} ${words(code)}`)) {
-    return new OcislimError('OCISLIM_REGISTRY_NOT_TLS', `${host}: speaks plain HTTP where HTTPS was expected`, {
-      hint: `if that is intended, allow it with --insecure ${host}`,
-      cause: error,
-    });
+    return new OcislimError(
+      'OCISLIM_REGISTRY_NOT_TLS',
+      `${host}: speaks plain HTTP where HTTPS was expected`,
+      {
+        hint: `if that is intended, allow it with --insecure ${host}`,
+        cause: error,
+      },
+    );
   }
   if (CERTIFICATE.has(code)) {
-    return new OcislimError('OCISLIM_REGISTRY_TLS', `${host}: its certificate is not trusted (${words(code)})`, {
-      hint: `give the authority that signed it with --ca-file FILE, or accept any with --insecure ${host}`,
-      cause: error,
-    });
+    return new OcislimError(
+      'OCISLIM_REGISTRY_TLS',
+      `${host}: its certificate is not trusted (${words(code)})`,
+      {
+        hint: `give the authority that signed it with --ca-file FILE, or accept any with --insecure ${host}`,
+        cause: error,
+      },
+    );
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
     return new OcislimError('OCISLIM_REGISTRY_TLS', `${host}: TLS failed (${words(code)})`, { cause: error });
   }
   if (code.startsWith('HPE_')) {
-    return new OcislimError('OCISLIM_REGISTRY_UNREACHABLE', `${host}: what answers there does not speak HTTP`, {
-      hint: url.protocol === 'http:' ? 'it may want https://' : undefined,
-      cause: error,
-    });
+    return new OcislimError(
+      'OCISLIM_REGISTRY_UNREACHABLE',
+      `${host}: what answers there does not speak HTTP`,
+      {
+        hint: url.protocol === 'http:' ? 'it may want https://' : undefined,
+        cause: error,
+      },
+    );
   }
-  const [why, hint] = UNREACHABLE[code] ?? [code === '' ? 'cannot be reached' : `cannot be reached (${code})`];
+  const [why, hint] = UNREACHABLE[code] ?? [
+    code === '' ? 'cannot be reached' : `cannot be reached (${code})`,
+  ];
   return new OcislimError('OCISLIM_REGISTRY_UNREACHABLE', `${host}: ${why}`, { hint, cause: error });
 }
 
 /** Failures before any byte of the request could have left. */
 export function isConnectFailure(error: unknown): boolean {
   const cause = error instanceof OcislimError ? error.cause : error;
-  const codes = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
+  const codes = [
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'ECONNREFUSED',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'UND_ERR_CONNECT_TIMEOUT',
+  ];
   return codes.includes(systemCode(cause) ?? '');
 }
 
 function words(code: string): string {
-  return code.replace(/^ERR_(?:SSL|TLS)_/, '').replaceAll('_', ' ').toLowerCase();
+  return code
+    .replace(/^ERR_(?:SSL|TLS)_/, '')
+    .replaceAll('_', ' ')
+    .toLowerCase();
 }

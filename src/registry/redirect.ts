@@ -33,7 +33,7 @@ function targetOf({ method, url }: HttpRequest, response: HttpResponse): URL | u
   const follows = isRead ? [301, 302, 303, 307, 308] : [307, 308];
   const location = header(response, 'location');
   if (!follows.includes(response.status) || location === undefined) return undefined;
-  if (!URL.canParse(location, url)) throw refused(url, 'redirects to something that is no URL');
+  if (!URL.canParse(location, url.href)) throw refused(url, 'redirects to something that is no URL');
   return new URL(location, url);
 }
 

@@ -220,7 +220,11 @@ function every(text: string, legal: (code: number) => boolean): boolean {
 
 function invalid(text: string, why: string, hint?: string): OcislimError {
   const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return new OcislimError('OCISLIM_REFERENCE_INVALID', `not an image reference: ${JSON.stringify(shown)}: ${why}`, {
-    hint,
-  });
+  return new OcislimError(
+    'OCISLIM_REFERENCE_INVALID',
+    `not an image reference: ${JSON.stringify(shown)}: ${why}`,
+    {
+      hint,
+    },
+  );
 }

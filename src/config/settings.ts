@@ -1,0 +1,75 @@
+/** Everything that can be said on the command line of `pack` and kept in `ocislim.toml`. */
+export interface PackSettings {
+  readonly path: string;
+  readonly base: string;
+  readonly tag: readonly string[];
+  readonly output: readonly string[];
+  readonly push: boolean;
+  readonly load: boolean;
+  readonly platform: readonly string[];
+  readonly dest: string;
+  readonly add: readonly string[];
+  readonly entrypoint: string | readonly string[];
+  readonly cmd: string | readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: string;
+  readonly workdir: string;
+  readonly label: Readonly<Record<string, string>>;
+  readonly annotation: Readonly<Record<string, string>>;
+  readonly expose: readonly string[];
+  readonly volume: readonly string[];
+  readonly stopSignal: string;
+  readonly compression: string;
+  readonly check: string;
+  readonly created: string;
+  readonly offline: boolean;
+  readonly digestFile: string;
+  readonly metadataFile: string;
+  readonly mirror: Readonly<Record<string, string>>;
+  readonly insecure: readonly string[];
+  readonly caFile: string;
+  readonly store: string;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly json: boolean;
+  readonly progress: string;
+}
+
+/** What a setting's value looks like in TOML. */
+export type SettingKind = 'boolean' | 'string' | 'list' | 'command' | 'map';
+
+export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
+  path: 'string',
+  base: 'string',
+  tag: 'list',
+  output: 'list',
+  push: 'boolean',
+  load: 'boolean',
+  platform: 'list',
+  dest: 'string',
+  add: 'list',
+  entrypoint: 'command',
+  cmd: 'command',
+  env: 'map',
+  user: 'string',
+  workdir: 'string',
+  label: 'map',
+  annotation: 'map',
+  expose: 'list',
+  volume: 'list',
+  stopSignal: 'string',
+  compression: 'string',
+  check: 'string',
+  created: 'string',
+  offline: 'boolean',
+  digestFile: 'string',
+  metadataFile: 'string',
+  mirror: 'map',
+  insecure: 'list',
+  caFile: 'string',
+  store: 'string',
+  quiet: 'boolean',
+  verbose: 'boolean',
+  json: 'boolean',
+  progress: 'string',
+};
