@@ -2,6 +2,7 @@
 // only the code on its path, and the library's type declarations.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -23,13 +24,21 @@ await build({
   target: 'node20.19',
   chunkNames: 'chunks/[name]-[hash]',
   define: { __OCISLIM_VERSION__: JSON.stringify(version) },
-  // Some dependencies are CommonJS and call require for Node's own modules.
-  banner: { js: "import{createRequire as $r}from'node:module';const require=$r(import.meta.url);" },
+  // Some dependencies are CommonJS: they call require for Node's own modules, and look beside themselves for data.
+  banner: {
+    js: [
+      "import{createRequire as $r}from'node:module'",
+      "import{dirname as $d}from'node:path'",
+      "import{fileURLToPath as $f}from'node:url'",
+      'const require=$r(import.meta.url),__dirname=$d($f(import.meta.url));',
+    ].join(';'),
+  },
   logLevel: 'warning',
 });
-for (const file of ['ca-certificates.crt']) {
-  cpSync(join(root, 'src/transports/static', file), join(dist, file));
-}
+cpSync(join(root, 'src/transports/static/ca-certificates.crt'), join(dist, 'ca-certificates.crt'));
+// The compressor's WebAssembly is looked for beside its code, which is a chunk.
+const zstd = createRequire(import.meta.url).resolve('@bokuweb/zstd-wasm');
+cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'chunks/zstd.wasm'));
 declarations();
 
 /** Type declarations, with the `#oci-spec-types` alias, which only this package knows, made relative. */

@@ -5,7 +5,7 @@ import type { Artifact, Blob } from './model.ts';
 /** A blob held in memory: configs, manifests and other small documents. */
 export function memoryBlob(bytes: Uint8Array, mediaType: string): Blob {
   const descriptor: Descriptor = { mediaType, digest: sha256(bytes), size: bytes.length };
-  return { descriptor, open: async () => Readable.from([Buffer.from(bytes)], { objectMode: false }) };
+  return { descriptor, bytes, open: async () => Readable.from([Buffer.from(bytes)], { objectMode: false }) };
 }
 
 /** The blobs an artifact's own manifest names: config first, then layers. An index names none. */

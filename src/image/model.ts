@@ -23,6 +23,8 @@ export interface Blob {
   readonly descriptor: Descriptor;
   /** The bytes as stored. Whoever reads them to the end has them verified: a wrong digest or size is an error. */
   open(options?: OpenOptions): Promise<Readable>;
+  /** The content itself where it is at hand: a config, and other small documents. */
+  readonly bytes?: Uint8Array | undefined;
   /** The local file that holds exactly these bytes, where there is one, so that it can be linked instead of copied. */
   readonly file?: string | undefined;
   readonly origins?: readonly BlobOrigin[] | undefined;

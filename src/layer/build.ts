@@ -15,15 +15,21 @@ export interface LayerStream {
 export interface LayerOptions {
   readonly compression: CompressionChoice;
   readonly signal?: AbortSignal | undefined;
+  /** Told of each piece of the tar that went into the compressor, in bytes. */
+  readonly onBytes?: ((count: number) => void) | undefined;
 }
 
 /** Entries → tar → compressed layer, in one pass over the files. @throws what {@link tarStream} throws */
-export function layerStream(entries: readonly Entry[], { compression, signal }: LayerOptions): LayerStream {
+export function layerStream(
+  entries: readonly Entry[],
+  { compression, signal, onBytes }: LayerOptions,
+): LayerStream {
   const tar = tarStream(entries, { signal });
   const meter = new Meter();
   const measured = async function* () {
     for await (const chunk of tar) {
       meter.take(chunk as Buffer);
+      onBytes?.((chunk as Buffer).length);
       yield chunk as Buffer;
     }
   };

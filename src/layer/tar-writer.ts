@@ -91,14 +91,21 @@ async function writeFile(archive: Pack, entry: Entry, signal: AbortSignal | unde
   await new Promise<void>((resolve, reject) => {
     const sink = archive.entry(header, (error) => (error ? reject(error) : resolve()));
     sink.on('error', reject);
-    sink.once('close', () => content.destroy());
+    // A reader who left closes the archive: then nothing may wait for it to take more.
+    const left = new Promise<never>((_, fail) => {
+      sink.once('close', () => {
+        content.destroy();
+        fail(new OcislimError('OCISLIM_INTERRUPTED', 'nobody reads the archive any more'));
+      });
+    });
+    left.catch(() => {});
     const feed = async () => {
       let seen = 0;
       for await (const chunk of content) {
         signal?.throwIfAborted();
         seen += (chunk as Buffer).length;
         if (seen > header.size) throw changed(entry, `more than ${header.size}`);
-        if (!sink.write(chunk)) await drained(sink);
+        if (!sink.write(chunk)) await Promise.race([drained(sink), left]);
       }
       if (seen < header.size) throw changed(entry, String(seen));
       sink.end(undefined);
@@ -110,13 +117,9 @@ async function writeFile(archive: Pack, entry: Entry, signal: AbortSignal | unde
   });
 }
 
-/** Also ends when the archive was given up, so that nothing waits for a reader who left. */
 function drained(sink: ReturnType<Pack['entry']>): Promise<void> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     sink.once('drain', () => resolve());
-    sink.once('close', () =>
-      reject(new OcislimError('OCISLIM_INTERRUPTED', 'nobody reads the archive any more')),
-    );
   });
 }
 

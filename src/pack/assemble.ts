@@ -1,7 +1,8 @@
-import { type Compression, layerMediaType } from '#oci-spec-types';
+import { formatPlatform, layerMediaType } from '#oci-spec-types';
 import type { Image, Layer } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
-import { type LayerStream, layerStream } from '../layer/build.ts';
+import { layerStream } from '../layer/build.ts';
+import type { CompressionChoice } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import { isoTime } from '../lib/time.ts';
 import { placeEntries } from '../rootfs/place.ts';
@@ -72,12 +73,8 @@ export async function assemble(
   const tree = await treeOf(baseImage, context);
   warnOfMissingLoader(input, base, tree, context);
   const entries = placeEntries(payload.entries, tree, request.created);
-  const layer = await storeLayer(
-    layerStream(entries, { compression: request.compression, signal: context.signal }),
-    request.compression.kind,
-    context,
-    entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0),
-  );
+  const label = `layer ${formatPlatform(input.platform)}`;
+  const layer = await storeLayer(entries, request.compression, context, label);
   const annotations = { ...request.annotations, ...baseAnnotations(base, baseImage) };
   return buildImage({
     base: baseImage,
@@ -102,19 +99,25 @@ function baseAnnotations(base: Base, image: Image | undefined): Record<string, s
   };
 }
 
-/** Compresses a layer into the store, and describes what came of it. */
+/**
+ * Writes entries as a layer into the store, and describes it.
+ * @param label what progress calls it; nothing is shown without one
+ */
 export async function storeLayer(
-  { stream, result }: LayerStream,
-  compression: Compression,
+  entries: readonly Entry[],
+  compression: CompressionChoice,
   { store, progress, signal }: Context,
-  size?: number,
+  label?: string,
 ): Promise<Layer> {
-  const task = size === undefined ? undefined : progress.task('packing', size);
+  const size = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
+  const task = label === undefined ? undefined : progress.task(label, size);
+  const onBytes = (count: number) => task?.advance(count);
   try {
-    const stored = await store.put(stream, { signal, onBytes: (count) => task?.advance(count) });
-    const { diffId } = result();
+    const { stream, result } = layerStream(entries, { compression, signal, onBytes });
+    const stored = await store.put(stream, { signal });
     task?.done('packed');
-    const descriptor = { mediaType: layerMediaType(compression), ...stored };
+    const descriptor = { mediaType: layerMediaType(compression.kind), ...stored };
+    const { diffId } = result();
     return store.ensure({ descriptor, diffId, open: (options) => store.open(descriptor, options) });
   } catch (error) {
     task?.fail();

@@ -2,7 +2,6 @@ import type { Digest, Platform } from '#oci-spec-types';
 import type { Artifact, Image } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
 import { imageFor } from '../image/select.ts';
-import { layerStream } from '../layer/build.ts';
 import { within } from '../lib/errors.ts';
 import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
@@ -54,12 +53,7 @@ async function baseImage(artifact: Artifact, platform: Platform, context: Contex
 
 /** The embedded base: the same layer for every platform, from files that ship with ocislim. */
 async function staticBase(platform: Platform, context: Context, created: number): Promise<Image> {
-  const entries = staticBaseEntries(created);
-  const layer = await storeLayer(
-    layerStream(entries, { compression: { kind: 'gzip' }, signal: context.signal }),
-    'gzip',
-    context,
-  );
+  const layer = await storeLayer(staticBaseEntries(created), { kind: 'gzip' }, context);
   return buildImage({
     layers: [layer],
     platform,

@@ -3,6 +3,7 @@ import { platformOfConfig } from '../image/load.ts';
 import type { Artifact, Image } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
+import { familiarReference, parseReference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
@@ -61,7 +62,7 @@ export async function inspect(
     const platforms: InspectedImage[] = [];
     for (const image of await imagesOf(artifact, context)) platforms.push(await describe(image, context));
     const { digest, mediaType } = artifact.descriptor;
-    return { inspection: { name: reference ?? name, digest, mediaType, platforms }, artifact };
+    return { inspection: { name: reference === undefined ? name : familiarReference(parseReference(reference)), digest, mediaType, platforms }, artifact };
   });
 }
 

@@ -67,7 +67,7 @@ export function credentialFinder({ env, home, helperTimeLimit }: CredentialOptio
         const found = await attempt(() => askHelper(name, server, place), `${place.name}: `);
         if (found !== undefined) return found;
       }
-      return fromEntry(findEntry(withContent(file.auths), keys)?.value, place);
+      return attempt(async () => fromEntry(findEntry(withContent(file.auths), keys)?.value, place), '');
     }
 
     async function askHelper(
@@ -99,10 +99,14 @@ export function helpersFor(
   keys: readonly string[],
 ): readonly { readonly name: string; readonly server: string }[] {
   const own = findEntry(file.credHelpers, keys);
-  const host = keys.at(-1);
+  const general = file.credsStore;
+  // For what a general helper keeps, `auths` has an empty entry; only for those is it asked about repositories.
+  const asked = keys.filter(
+    (key, at) => at === keys.length - 1 || findEntry(file.auths, [key]) !== undefined,
+  );
   return [
     ...(own === undefined ? [] : [{ name: own.value, server: serverOfKey(own.key) }]),
-    ...(file.credsStore && host !== undefined ? [{ name: file.credsStore, server: serverOfKey(host) }] : []),
+    ...(general ? asked.map((key) => ({ name: general, server: serverOfKey(key) })) : []),
   ];
 }
 
@@ -114,7 +118,10 @@ function withContent(auths: AuthFile['auths']): AuthFile['auths'] {
 function fromEntry(entry: AuthEntry | undefined, place: AuthPlace): Credential | undefined {
   if (entry === undefined) return undefined;
   const [username, password] = entry.auth ? decodeAuth(entry.auth, place) : [entry.username, entry.password];
-  if (entry.identitytoken) return credentialOf(IDENTITY_TOKEN, entry.identitytoken, place.name);
+  if (entry.identitytoken) {
+    const found = credentialOf(IDENTITY_TOKEN, entry.identitytoken, place.name);
+    return { ...found, username: username || IDENTITY_TOKEN };
+  }
   if (entry.registrytoken) {
     return {
       kind: 'registry-token',

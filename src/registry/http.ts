@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
-import { OcislimError } from '../lib/errors.ts';
+import { isAbort, OcislimError } from '../lib/errors.ts';
+import { connectionError } from './connection-errors.ts';
 
 /** Content of a request that can be opened again, because a retry or a new token sends it once more. */
 export interface RequestBody {
@@ -63,22 +64,31 @@ export async function discard(response: HttpResponse): Promise<void> {
   }
 }
 
+/** An answer's body; what breaks it off is named in the user's words. */
+export async function* content(response: Pick<HttpResponse, 'body' | 'url'>): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of response.body) yield chunk as Buffer;
+  } catch (error) {
+    throw isAbort(error) ? error : connectionError(error, response.url);
+  }
+}
+
 /**
  * Reads an answer's body whole.
- * @throws OCISLIM_REGISTRY_FAILED when it has more than `limit` bytes.
+ * @throws OCISLIM_REGISTRY_FAILED when it has more than `limit` bytes; OCISLIM_REGISTRY_UNREACHABLE when it breaks off
  */
 export async function readBody(response: HttpResponse, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response.body) {
-    size += (chunk as Buffer).length;
+  for await (const chunk of content(response)) {
+    size += chunk.length;
     if (size > limit) {
       throw new OcislimError(
         'OCISLIM_REGISTRY_FAILED',
         `${response.url.host}: answer to ${response.url.pathname} is larger than ${limit} bytes`,
       );
     }
-    chunks.push(chunk as Buffer);
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }

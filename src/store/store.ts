@@ -119,6 +119,7 @@ export class Store implements BlobSource {
   /** A blob's local copy, fetched first where the store has none. One download per digest in this process. */
   async ensure<B extends Blob>(blob: B, options: EnsureOptions = {}): Promise<B> {
     const { digest } = blob.descriptor;
+    if (blob.bytes !== undefined) await this.putBytes(blob.bytes, digest);
     if (!this.has(digest)) {
       let running = this.#running.get(digest);
       if (running === undefined) {

@@ -68,7 +68,10 @@ describe('tarStream', () => {
   it('keeps any legal path', async () => {
     const part = fc
       .string({ minLength: 1, maxLength: 130, unit: 'grapheme' })
-      .filter((text) => !/[/\0]/.test(text) && text !== '.' && text !== '..' && text.isWellFormed());
+      .filter(
+        (text) =>
+          !/[/\0]/.test(text) && text !== '.' && text !== '..' && Buffer.from(text).toString() === text,
+      );
     await fc.assert(
       fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 4 }), async (parts) => {
         const path = parts.join('/');
