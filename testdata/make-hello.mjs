@@ -17,7 +17,7 @@ const ELF_HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
 const CODE_OFFSET = ELF_HEADER_SIZE + PROGRAM_HEADER_SIZE;
 
-/** The lower 32 bits of a number, least significant byte first. */
+/** A number of 16 or 32 bits, least significant byte first. */
 const u16 = (value) => [value & 0xff, (value >>> 8) & 0xff];
 const u32 = (value) => [...u16(value & 0xffff), ...u16(value >>> 16)];
 /** Every 64-bit field here is far below 2^32, so its upper half is 0. */

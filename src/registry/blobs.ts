@@ -28,7 +28,8 @@ export async function openBlob(
     await discard(response);
     throw new OcislimError('OCISLIM_BLOB_UNKNOWN', `${repository.name}: has no blob ${digest}`);
   }
-  if (response.status !== 200) throw await repository.failure(response, { access: 'pull' }, `read blob ${digest}`);
+  if (response.status !== 200)
+    throw await repository.failure(response, { access: 'pull' }, `read blob ${digest}`);
   return verified(response, descriptor, `${repository.name}: ${digest}`);
 }
 

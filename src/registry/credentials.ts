@@ -93,20 +93,21 @@ export function credentialFinder({ env, home, helperTimeLimit }: CredentialOptio
   };
 }
 
-/** The helpers a file names for a repository, in the order they are asked. */
+/** The helpers a file names for a repository, in the order they are asked, and what each is asked for. */
 export function helpersFor(
   file: AuthFile,
   keys: readonly string[],
 ): readonly { readonly name: string; readonly server: string }[] {
   const own = findEntry(file.credHelpers, keys);
-  const general = file.credsStore;
-  // For what a general helper keeps, `auths` has an empty entry; only for those is it asked about repositories.
-  const asked = keys.filter(
-    (key, at) => at === keys.length - 1 || findEntry(file.auths, [key]) !== undefined,
-  );
+  // For what a helper keeps, `auths` has an empty entry; only for those is it asked about single repositories.
+  const asked = (name: string, last: string | undefined) =>
+    keys
+      .slice(0, last === undefined ? 0 : keys.indexOf(last) + 1)
+      .filter((key) => key === last || findEntry(file.auths, [key]) !== undefined)
+      .map((key) => ({ name, server: serverOfKey(key) }));
   return [
-    ...(own === undefined ? [] : [{ name: own.value, server: serverOfKey(own.key) }]),
-    ...(general ? asked.map((key) => ({ name: general, server: serverOfKey(key) })) : []),
+    ...(own === undefined ? [] : asked(own.value, own.key)),
+    ...(file.credsStore ? asked(file.credsStore, keys.at(-1)) : []),
   ];
 }
 

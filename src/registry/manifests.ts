@@ -52,7 +52,8 @@ export async function getManifest(
     await discard(response);
     throw unknown(what, tagOrDigest);
   }
-  if (response.status !== 200) throw await repository.failure(response, { access: 'pull' }, `read ${tagOrDigest}`);
+  if (response.status !== 200)
+    throw await repository.failure(response, { access: 'pull' }, `read ${tagOrDigest}`);
   const raw = await readBody(response, DOCUMENT_LIMIT);
   const digest = checkedDigest(what, tagOrDigest, raw, response);
   return { descriptor: { mediaType: mediaTypeOf(what, raw, response), digest, size: raw.length }, raw };
@@ -90,7 +91,10 @@ function mediaTypeOf(what: string, raw: Uint8Array, response: HttpResponse): str
   if (!isIndexType(announced) && !isManifestType(announced)) return own;
   const implied = own === MediaType.Index || own === MediaType.Manifest;
   if (own === announced || (implied && !statesMediaType(raw))) return announced;
-  throw new OcislimError('OCISLIM_DOCUMENT_INVALID', `${what}: says it is ${own}, was announced as ${announced}`);
+  throw new OcislimError(
+    'OCISLIM_DOCUMENT_INVALID',
+    `${what}: says it is ${own}, was announced as ${announced}`,
+  );
 }
 
 function statesMediaType(raw: Uint8Array): boolean {
@@ -107,7 +111,12 @@ export async function hasManifest(
   digest: Digest,
   options: OpenOptions = {},
 ): Promise<boolean> {
-  const request = { method: 'HEAD', access: 'push', headers: { accept: ACCEPT }, signal: options.signal } as const;
+  const request = {
+    method: 'HEAD',
+    access: 'push',
+    headers: { accept: ACCEPT },
+    signal: options.signal,
+  } as const;
   const response = await repository.request({ ...request, to: `manifests/${digest}` });
   if (response.status === 200) {
     await discard(response);
@@ -144,7 +153,10 @@ export async function putManifest(
   await discard(response);
   const claimed = claimedDigest(response);
   if (claimed === undefined || claimed === sha256(raw)) return;
-  throw mismatch(nameOf(repository, tagOrDigest), `pushed as ${sha256(raw)}, the registry says it has ${claimed}`);
+  throw mismatch(
+    nameOf(repository, tagOrDigest),
+    `pushed as ${sha256(raw)}, the registry says it has ${claimed}`,
+  );
 }
 
 function nameOf({ name }: Repository, tagOrDigest: string): string {
@@ -152,9 +164,16 @@ function nameOf({ name }: Repository, tagOrDigest: string): string {
 }
 
 function unknown(what: string, asked: string): OcislimError {
-  return new OcislimError('OCISLIM_MANIFEST_UNKNOWN', `${what}: no such ${isDigest(asked) ? 'image' : 'tag'}`, {
-    hint: asked === 'latest' ? 'not every repository has a tag "latest": name another after a colon' : undefined,
-  });
+  return new OcislimError(
+    'OCISLIM_MANIFEST_UNKNOWN',
+    `${what}: no such ${isDigest(asked) ? 'image' : 'tag'}`,
+    {
+      hint:
+        asked === 'latest'
+          ? 'not every repository has a tag "latest": name another after a colon'
+          : undefined,
+    },
+  );
 }
 
 function mismatch(what: string, why: string): OcislimError {

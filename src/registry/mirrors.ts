@@ -1,5 +1,5 @@
-import { matchesPrefix, type RegistryPlace, routeOf } from '../config/registry-routes.ts';
 import type { RegistriesConfig } from '../config/registries-conf.ts';
+import { matchesPrefix, type RegistryPlace, routeOf } from '../config/registry-routes.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { isLoopback } from './address.ts';
 import type { Reference } from './reference.ts';
@@ -94,7 +94,10 @@ function hostOf(registry: string): string {
 
 /** A registry as people write it on the command line: perhaps with a scheme, or a slash at its end. */
 function bareHost(text: string): string {
-  const bare = text.replace(/^https?:\/\//i, '').replace(/\/+$/, '').toLowerCase();
+  const bare = text
+    .replace(/^https?:\/\//i, '')
+    .replace(/\/+$/, '')
+    .toLowerCase();
   return bare === 'index.docker.io' ? 'docker.io' : bare;
 }
 
@@ -112,9 +115,13 @@ function parseMirror(registry: string, text: string): Mirror {
   const url = URL.canParse(`https://${rest}`) ? new URL(`https://${rest}`) : undefined;
   const isPlain = url !== undefined && url.username + url.password + url.search + url.hash === '';
   if (!isPlain || url.host === '' || (scheme !== undefined && scheme !== 'http' && scheme !== 'https')) {
-    throw new OcislimError('OCISLIM_USAGE', `--mirror ${registry}=…: the mirror must be [http[s]://]HOST[:PORT][/PREFIX]`, {
-      hint: 'credentials for a mirror come from `ocislim login HOST`',
-    });
+    throw new OcislimError(
+      'OCISLIM_USAGE',
+      `--mirror ${registry}=…: the mirror must be [http[s]://]HOST[:PORT][/PREFIX]`,
+      {
+        hint: 'credentials for a mirror come from `ocislim login HOST`',
+      },
+    );
   }
   const path = url.pathname.replace(/^\/+|\/+$/g, '').replace(/^v2(?:\/|$)/, '');
   const authority = rest.split('/')[0] ?? url.host;

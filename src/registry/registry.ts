@@ -10,8 +10,8 @@ import { serverFinder } from './discovery.ts';
 import { discard } from './http.ts';
 import { hasManifest, putManifest } from './manifests.ts';
 import { type Endpoint, endpointFinder } from './mirrors.ts';
-import { parseReference, type Reference, repositoryName } from './reference.ts';
 import { redirecting } from './redirect.ts';
+import { parseReference, type Reference } from './reference.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { retrying, type Sleep } from './retry.ts';
 import { resolveFrom } from './source.ts';
@@ -57,12 +57,7 @@ export interface Target {
   hasManifest(digest: Digest, options?: OpenOptions): Promise<boolean>;
   /** Asks, else mounts from a repository of the same registry that has it, else uploads. */
   pushBlob(blob: Blob, options?: PushBlobOptions): Promise<'exists' | 'mounted' | 'pushed'>;
-  pushManifest(
-    raw: Uint8Array,
-    mediaType: string,
-    tagOrDigest: string,
-    options?: OpenOptions,
-  ): Promise<void>;
+  pushManifest(raw: Uint8Array, mediaType: string, tagOrDigest: string, options?: OpenOptions): Promise<void>;
 }
 
 /** @throws OCISLIM_USAGE for a mirror that is no URL; OCISLIM_CONFIG_INVALID for a `caFile` that is none */
@@ -95,7 +90,10 @@ export function openRegistry(options: RegistryOptions): Registry {
   return {
     resolve: async (reference, open = {}) => {
       const { origin, mirrors } = endpointsOf(reference);
-      const candidates = [...mirrors, origin].map((endpoint) => () => connect(endpoint, open));
+      const candidates = [...mirrors, origin].map((endpoint) => ({
+        connect: () => connect(endpoint, open),
+        guess: { origin: endpoint.servers[0].base.origin, repository: endpoint.path },
+      }));
       return resolveFrom(reference, candidates, warnOnce, open);
     },
     target: async (reference, open) => {
@@ -127,9 +125,4 @@ export function openRegistry(options: RegistryOptions): Registry {
     },
     close: () => transport.close(),
   };
-}
-
-/** How messages name what is read. */
-export function sourceName(reference: Reference): string {
-  return repositoryName(reference);
 }

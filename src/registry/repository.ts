@@ -43,7 +43,11 @@ export interface Repository {
   readonly sleep: Sleep | undefined;
   request(request: RepositoryRequest): Promise<HttpResponse>;
   /** Makes an error of an answer that says no; reads its body. `doing` continues "could not". */
-  failure(response: HttpResponse, request: Pick<RepositoryRequest, 'access'>, doing: string): Promise<OcislimError>;
+  failure(
+    response: HttpResponse,
+    request: Pick<RepositoryRequest, 'access'>,
+    doing: string,
+  ): Promise<OcislimError>;
 }
 
 /** Longer error documents are cut; messages show a line of them. */
@@ -78,9 +82,13 @@ export function openRepository({ server, path, findCredential, ...rest }: Reposi
       if (status === 401 || status === 403) return auth.refused({ scopes: scopes(access) }, reason);
       const said = reason === '' ? '' : `: ${reason}`;
       if (status === 429) {
-        return new OcislimError('OCISLIM_RATE_LIMITED', `${name}: could not ${doing}: too many requests${said}`, {
-          hint: `log in for a higher limit (ocislim login ${registry}), or read through a mirror with --mirror`,
-        });
+        return new OcislimError(
+          'OCISLIM_RATE_LIMITED',
+          `${name}: could not ${doing}: too many requests${said}`,
+          {
+            hint: `log in for a higher limit (ocislim login ${registry}), or read through a mirror with --mirror`,
+          },
+        );
       }
       return new OcislimError(
         'OCISLIM_REGISTRY_FAILED',
@@ -98,7 +106,8 @@ function describe(body: Buffer): string {
   } catch {
     return '';
   }
-  if (typeof value !== 'object' || value === null || !('errors' in value) || !Array.isArray(value.errors)) return '';
+  if (typeof value !== 'object' || value === null || !('errors' in value) || !Array.isArray(value.errors))
+    return '';
   const words = value.errors.slice(0, 3).map((error: unknown) => {
     if (typeof error !== 'object' || error === null) return '';
     const { code, message } = error as Readonly<Record<'code' | 'message', unknown>>;

@@ -9,7 +9,11 @@ import { type Reference, repositoryName } from './reference.ts';
 import type { Repository } from './repository.ts';
 
 /** A repository that is connected to when its turn comes. */
-type Candidate = () => Promise<Repository>;
+export interface Candidate {
+  connect(): Promise<Repository>;
+  /** Where it most likely is; known without connecting. */
+  readonly guess: BlobOrigin;
+}
 
 /**
  * Resolves a reference at the first of several repositories that knows it. Mirrors come first and the origin is the
@@ -22,14 +26,21 @@ export async function resolveFrom(
   options: OpenOptions = {},
 ): Promise<{ readonly descriptor: Descriptor; readonly source: BlobSource }> {
   const asked = reference.digest ?? reference.tag ?? 'latest';
-  const { value: manifest, at } = await firstThatWorks(
+  const found = await firstThatWorks(
     candidates,
     (repository) => getManifest(repository, asked, options),
     warn,
     options,
   );
-  const source = repositorySource(repositoryName(reference), candidates.slice(at), manifest, warn);
-  return { descriptor: manifest.descriptor, source };
+  const name = repositoryName(reference);
+  return { descriptor: found.value.descriptor, source: repositorySource(name, candidates, found, warn) };
+}
+
+interface Found<T> {
+  readonly value: T;
+  /** Which of the candidates gave it. */
+  readonly at: number;
+  readonly repository: Repository;
 }
 
 async function firstThatWorks<T>(
@@ -37,11 +48,11 @@ async function firstThatWorks<T>(
   work: (repository: Repository) => Promise<T>,
   warn: (message: string) => void,
   { signal }: OpenOptions,
-): Promise<{ readonly value: T; readonly at: number; readonly repository: Repository }> {
+): Promise<Found<T>> {
   const failures: string[] = [];
   for (const [at, candidate] of candidates.entries()) {
     try {
-      const repository = await candidate();
+      const repository = await candidate.connect();
       return { value: await work(repository), at, repository };
     } catch (error) {
       signal?.throwIfAborted();
@@ -51,59 +62,69 @@ async function firstThatWorks<T>(
       if (!isUnknown(error)) warn(`mirror passed over: ${error.message}`);
     }
   }
-  throw new OcislimError('OCISLIM_INTERNAL', 'resolve: no repository to ask');
+  throw new OcislimError('OCISLIM_INTERNAL', 'no repository to ask');
 }
 
-function isUnknown({ code }: OcislimError): boolean {
-  return code === 'OCISLIM_MANIFEST_UNKNOWN' || code === 'OCISLIM_BLOB_UNKNOWN';
+function isUnknown(error: unknown): boolean {
+  return (
+    error instanceof OcislimError &&
+    (error.code === 'OCISLIM_MANIFEST_UNKNOWN' || error.code === 'OCISLIM_BLOB_UNKNOWN')
+  );
 }
 
-/** Whoever works behind a mirror wants to know why it was of no use, rather than that there is no way out. */
+/** Whoever works behind a mirror wants to know why it was of no use, more than that there is no way past it. */
 function withFailures(error: OcislimError, failures: readonly string[]): OcislimError {
   if (failures.length === 0) return error;
-  const hint = `the mirror was of no use: ${failures.join('; ')}`;
+  const hint = [error.hint, `the mirror was of no use: ${failures.join('; ')}`]
+    .filter((part) => part !== undefined)
+    .join('; ');
   return new OcislimError(error.code, error.message, { hint, cause: error });
 }
 
-/** A repository and its mirrors as a source. `first` is in hand already, and not fetched again. */
+/** A repository and its mirrors as a source. What `first` holds is not fetched again. */
 function repositorySource(
   name: string,
   candidates: readonly Candidate[],
-  first: FetchedManifest,
+  first: Found<FetchedManifest>,
   warn: (message: string) => void,
 ): BlobSource {
-  const documents = new Map<Digest, Uint8Array>([[first.descriptor.digest, first.raw]]);
+  const documents = new Map<Digest, Uint8Array>([[first.value.descriptor.digest, first.value.raw]]);
   const servedBy = new Map<Digest, BlobOrigin>();
-  let likely: readonly BlobOrigin[] = [];
+  // Candidates before the one that had the manifest have been found wanting.
+  const left = candidates.slice(first.at);
+  const guesses = [originOf(first.repository), ...left.slice(1).map(({ guess }) => guess)];
+
+  const openDocument = async (digest: Digest, options: OpenOptions): Promise<Readable> => {
+    const get = (repository: Repository) => getManifest(repository, digest, options);
+    const { value } = await firstThatWorks(left, get, warn, options);
+    documents.set(digest, value.raw);
+    return inMemory(value.raw);
+  };
+  const openContent = async (descriptor: Descriptor, options: OpenOptions): Promise<Readable> => {
+    try {
+      const get = (repository: Repository) => openBlob(repository, descriptor, options);
+      const { value, repository } = await firstThatWorks(left, get, warn, options);
+      servedBy.set(descriptor.digest, originOf(repository));
+      return value;
+    } catch (error) {
+      const foreign = isUnknown(error) ? await openForeign(first.repository, descriptor, options) : undefined;
+      if (foreign === undefined) throw error;
+      return foreign;
+    }
+  };
   return {
     name,
     open: async (descriptor, options = {}) => {
       const { digest, mediaType } = descriptor;
       const known = documents.get(digest);
       if (known !== undefined) return inMemory(known);
-      if (isManifestType(mediaType) || isIndexType(mediaType)) {
-        const { value } = await firstThatWorks(
-          candidates,
-          (repository) => getManifest(repository, digest, options),
-          warn,
-          options,
-        );
-        return inMemory(value.raw);
-      }
-      const opened = await firstThatWorks(
-        candidates,
-        async (repository, ) => {
-          return openBlob(repository, descriptor, options);
-        },
-        warn,
-        options,
-      );
-      servedBy.set(digest, originOf(opened.repository));
-      return opened.value;
+      const isDocument = isManifestType(mediaType) || isIndexType(mediaType);
+      return isDocument ? openDocument(digest, options) : openContent(descriptor, options);
     },
+    // Asked before the content is fetched, too; then it is most likely where its manifest was.
     origins: (digest) => {
       const served = servedBy.get(digest);
-      return served === undefined ? likely : [served, ...likely];
+      return served === undefined ? guesses : [served, ...guesses];
     },
   };
 }

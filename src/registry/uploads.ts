@@ -59,7 +59,9 @@ function mountable(
   { server, path }: Repository,
   origins: readonly BlobOrigin[] | undefined,
 ): readonly BlobOrigin[] {
-  const near = origins?.filter(({ origin, repository }) => origin === server.base.origin && repository !== path);
+  const near = origins?.filter(
+    ({ origin, repository }) => origin === server.base.origin && repository !== path,
+  );
   return near?.slice(0, MOUNTS) ?? [];
 }
 
@@ -107,7 +109,8 @@ function sessionOf({ name, server }: Repository, response: HttpResponse): URL {
   // Registries behind a proxy that speaks TLS for them often think they are reached by plain HTTP.
   if (url.protocol === 'http:' && url.host === server.base.host) url.protocol = server.base.protocol;
   const legal = url.protocol === 'https:' || (url.protocol === 'http:' && server.base.protocol === 'http:');
-  if (!legal) throw refused(name, `the registry wants uploads at ${url.protocol}//${url.host}, which is not HTTPS`);
+  if (!legal)
+    throw refused(name, `the registry wants uploads at ${url.protocol}//${url.host}, which is not HTTPS`);
   if (leadsInward(url, server.base)) {
     throw refused(name, `the registry wants uploads at ${url.host}, an address in a private network`);
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { PackResult } from '../../src/pack/request.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const bin = fileURLToPath(new URL('../../bin/ocislim.js', import.meta.url));
@@ -71,4 +72,12 @@ export async function must(
     );
   }
   return ran.stdout;
+}
+
+/** Runs a command of ocislim that must succeed, and gives its `--json`. */
+export async function packed(args: readonly string[], options: RunOptions = {}): Promise<PackResult> {
+  const ran = await ocislim([...args, '--json'], options);
+  if (ran.code !== 0)
+    throw new Error(`ocislim ${args.join(' ')}: exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
+  return JSON.parse(ran.stdout) as PackResult;
 }
