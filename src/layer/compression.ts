@@ -78,23 +78,9 @@ async function* gzip(source: AsyncIterable<Uint8Array>, level: number): AsyncGen
   yield trailer;
 }
 
-/** Content of one zstd frame; frames joined are one stream (RFC 8878 § 3). */
-const FRAME_SIZE = 4 * 1024 * 1024;
-
-let zstdReady: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined;
-
 async function* zstd(source: AsyncIterable<Uint8Array>, level: number): AsyncGenerator<Uint8Array> {
-  zstdReady ??= import('@bokuweb/zstd-wasm').then(async (library) => {
-    await library.init();
-    return library;
-  });
-  const library = await zstdReady;
-  let empty = true;
-  for await (const chunk of fixedChunks(source, FRAME_SIZE)) {
-    yield library.compress(chunk, level);
-    empty = false;
-  }
-  if (empty) yield library.compress(new Uint8Array(0), level);
+  const { zstdFrames } = await import('./zstd.ts');
+  yield* zstdFrames(source, level);
 }
 
 /**

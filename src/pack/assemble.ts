@@ -10,7 +10,6 @@ import { mergeTocs, type Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { additions } from './add.ts';
 import type { Base } from './base.ts';
-import { bundleProgram } from './bundle-program.ts';
 import type { Input } from './inputs.ts';
 import type { PackRequest } from './request.ts';
 
@@ -35,6 +34,7 @@ export async function payloadOf(
   const added = await additions(request.add, created, context.cwd);
   if (input.source.kind === 'bundle') {
     const folder = request.dest ?? '/app';
+    const { bundleProgram } = await import('./bundle-program.ts');
     const bundle = await bundleProgram(input.source.path, folder, name, request, context);
     return { ...bundle, entries: [...bundle.entries, ...added], workdir: folder };
   }

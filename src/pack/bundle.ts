@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import type { Entry as ZipEntry, ZipFile } from 'yauzl';
+import { open, type Entry as ZipEntry, type ZipFile } from 'yauzl';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 
@@ -62,7 +62,6 @@ export async function readBundle(path: string, options: BundleOptions): Promise<
 }
 
 async function openZip(path: string): Promise<ZipFile> {
-  const { open } = await import('yauzl');
   const openFile = promisify<string, object, ZipFile>(open);
   try {
     return await openFile(path, { lazyEntries: true, autoClose: false, strictFileNames: true });

@@ -62,7 +62,15 @@ export async function inspect(
     const platforms: InspectedImage[] = [];
     for (const image of await imagesOf(artifact, context)) platforms.push(await describe(image, context));
     const { digest, mediaType } = artifact.descriptor;
-    return { inspection: { name: reference === undefined ? name : familiarReference(parseReference(reference)), digest, mediaType, platforms }, artifact };
+    return {
+      inspection: {
+        name: reference === undefined ? name : familiarReference(parseReference(reference)),
+        digest,
+        mediaType,
+        platforms,
+      },
+      artifact,
+    };
   });
 }
 

@@ -1,10 +1,10 @@
-import { createSecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { VERSION } from '../version.ts';
 import { isLoopback } from './address.ts';
 import { connectionError } from './connection-errors.ts';
+import type { Route } from './dispatcher.ts';
 import type { HttpRequest, HttpResponse, Send } from './http.ts';
-import { readCaFile, trustedContext } from './trust.ts';
+import { readCaFile } from './trust.ts';
 
 export interface TransportOptions {
   readonly caFile?: string | undefined;
@@ -22,9 +22,6 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** How a server is reached: loopback never goes through a proxy, as in Go's clients. */
-type Route = 'loopback' | 'network' | 'unverified loopback' | 'unverified network';
-
 /** The one place that speaks HTTP: connections, proxies, TLS, limits on time, and errors in the user's words. */
 export function createTransport(options: TransportOptions = {}): Transport {
   const { env = {}, userAgent = `ocislim/${VERSION}` } = options;
@@ -36,7 +33,9 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const dispatcher = (route: Route): Promise<Dispatcher> => {
     let made = dispatchers.get(route);
     if (made === undefined) {
-      made = createDispatcher(route, options.caFile, env, connect);
+      made = import('./dispatcher.ts').then(({ createDispatcher }) =>
+        createDispatcher(route, options.caFile, env, connect),
+      );
       dispatchers.set(route, made);
     }
     return made;
@@ -94,37 +93,5 @@ async function exchange(
   } catch (error) {
     // What broke the source of the body matters more than that the request broke with it.
     throw failure ?? error;
-  }
-}
-
-async function createDispatcher(
-  route: Route,
-  caFile: string | undefined,
-  env: NodeJS.ProcessEnv,
-  timeout: number,
-): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici');
-  if (route.startsWith('unverified')) {
-    const connect = { timeout, rejectUnauthorized: false };
-    return route === 'unverified loopback' ? new Agent({ connect }) : proxied({ connect });
-  }
-  // Reading every authority of the system takes longer than a whole exchange with a registry on loopback, which
-  // none of them ever signed.
-  const secureContext =
-    route === 'loopback' && caFile === undefined ? createSecureContext() : trustedContext(caFile, env);
-  const connect = { timeout, secureContext };
-  return route === 'loopback' ? new Agent({ connect }) : proxied({ connect });
-
-  function proxied({ connect }: { connect: object }): Dispatcher {
-    return new EnvHttpProxyAgent({
-      httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
-      httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
-      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
-      connect,
-      requestTls: connect,
-      proxyTls: { timeout },
-      // A proxy is asked for http:// pages as such, since many refuse CONNECT to anything but port 443.
-      proxyTunnel: false,
-    });
   }
 }

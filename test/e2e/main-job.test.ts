@@ -5,7 +5,7 @@ import { validateArtifact } from '../../src/image/validate.ts';
 import { openSource } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { must, ocislim, packed, root, run } from '../support/cli.ts';
+import { must, ocislim, packed, root, run, succeeded } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, podmanArgs, startContainerd, startDocker } from '../support/engines.ts';
@@ -45,14 +45,10 @@ describeWithPeers('the main job', ['docker-registry'], () => {
       baseLayers[base.architecture] = writeBaseLayout(path, base);
       sources.push(`oci:${path}`);
     }
-    const ran = await ocislim(
-      ['index', 'create', `${registry.host}/library/alpine:latest`, ...sources, '--push'],
-      {
-        cwd: folder,
-        env,
-      },
-    );
-    expect(ran).toMatchObject({ code: 0 });
+    await succeeded(['index', 'create', `${registry.host}/library/alpine:latest`, ...sources, '--push'], {
+      cwd: folder,
+      env,
+    });
   });
   afterAll(() => registry.stop());
 
@@ -218,11 +214,7 @@ describeWithPeers(
       const [amd64] = alpineBases();
       if (amd64 === undefined) throw new Error('no base');
       writeBaseLayout(join(folder, 'alpine'), amd64);
-      const copied = await ocislim(['copy', 'oci:alpine', `${registry.host}/library/alpine:latest`], {
-        cwd: folder,
-        env,
-      });
-      expect(copied).toMatchObject({ code: 0 });
+      await succeeded(['copy', 'oci:alpine', `${registry.host}/library/alpine:latest`], { cwd: folder, env });
       docker = await startDocker();
       await packHello(['-t', tag(), '--push', '-o', 'docker-archive:hello.tar', '-o', 'oci:hello.oci']);
     });

@@ -74,10 +74,15 @@ export async function must(
   return ran.stdout;
 }
 
-/** Runs a command of ocislim that must succeed, and gives its `--json`. */
-export async function packed(args: readonly string[], options: RunOptions = {}): Promise<PackResult> {
-  const ran = await ocislim([...args, '--json'], options);
+/** Runs `ocislim`, which must succeed, and gives what it printed. */
+export async function succeeded(args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const ran = await ocislim(args, options);
   if (ran.code !== 0)
     throw new Error(`ocislim ${args.join(' ')}: exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
-  return JSON.parse(ran.stdout) as PackResult;
+  return ran.stdout;
+}
+
+/** What `ocislim pack --json` made. */
+export async function packed(args: readonly string[], options: RunOptions = {}): Promise<PackResult> {
+  return JSON.parse(await succeeded([...args, '--json'], options)) as PackResult;
 }
