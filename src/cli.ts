@@ -33,7 +33,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
   try {
     const { createProgram } = await import('./commands/program.ts');
-    await createProgram(signal).parseAsync([...argv], { from: 'user' });
+    await createProgram(signal).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
     return 0;
   } catch (error) {
     return report(error, argv, signal);

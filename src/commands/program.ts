@@ -62,7 +62,6 @@ export function createProgram(signal: AbortSignal): Command {
   everyCommand(program, (command) => {
     command.exitOverride(asUsageError).configureOutput({ writeErr: () => {}, outputError: () => {} });
   });
-  program.action(() => program.outputHelp());
   return program;
 }
 

@@ -19,6 +19,7 @@ export type ReadAt = (offset: number, length: number) => Promise<Buffer>;
 
 const ET_EXEC = 2;
 const ET_DYN = 3;
+const PT_LOAD = 1;
 const PT_INTERP = 3;
 /** Linux refuses longer loader paths (PATH_MAX). */
 const INTERPRETER_LIMIT = 4096;
@@ -42,7 +43,9 @@ export async function readElfHeader(read: ReadAt): Promise<ElfHeader | undefined
     bits === 64
       ? { offset: fields.long(32), entrySize: fields.half(54), count: fields.half(56) }
       : { offset: fields.word(28), entrySize: fields.half(42), count: fields.half(44) };
-  const interpreter = await readInterpreter(read, bits, endianness, table);
+  const segments = await readSegments(read, bits, endianness, table);
+  if (segments === undefined || !(await isWhole(read, segments))) return undefined;
+  const interpreter = await readInterpreter(read, segments);
   if (interpreter === null) return undefined;
   return {
     bits,
@@ -78,42 +81,63 @@ class Fields {
   }
 }
 
-/** The loader's path; undefined where there is none, null where the table or the path is damaged. */
-async function readInterpreter(
+/** What a program header says of the file; memory does not matter here. */
+interface Segment {
+  readonly type: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The program headers; undefined where the table is damaged or missing, which no kernel starts. */
+async function readSegments(
   read: ReadAt,
   bits: 32 | 64,
   endianness: 'little' | 'big',
-  {
-    offset,
-    entrySize,
-    count,
-  }: { readonly offset: number; readonly entrySize: number; readonly count: number },
-): Promise<string | undefined | null> {
-  if (count === 0) return undefined;
+  table: { readonly offset: number; readonly entrySize: number; readonly count: number },
+): Promise<Segment[] | undefined> {
+  const { offset, entrySize, count } = table;
   const size = entrySize * count;
-  if (entrySize < (bits === 64 ? 56 : 32) || size > TABLE_LIMIT || !Number.isSafeInteger(offset)) return null;
-  const table = await read(offset, size);
-  if (table.length < size) return null;
-  const fields = new Fields(table, endianness);
-  for (let at = 0; at < size; at += entrySize) {
-    if (fields.word(at) !== PT_INTERP) continue;
-    const place =
-      bits === 64
-        ? { start: fields.long(at + 8), length: fields.long(at + 32) }
-        : { start: fields.word(at + 4), length: fields.word(at + 16) };
-    if (place.length < 2 || place.length > INTERPRETER_LIMIT || !Number.isSafeInteger(place.start))
-      return null;
-    const path = await read(place.start, place.length);
-    const end = path.indexOf(0);
-    return path.length < place.length || end < 1 ? null : path.toString('utf8', 0, end);
-  }
-  return undefined;
+  if (count === 0 || entrySize < (bits === 64 ? 56 : 32) || size > TABLE_LIMIT) return undefined;
+  if (!Number.isSafeInteger(offset)) return undefined;
+  const bytes = await read(offset, size);
+  if (bytes.length < size) return undefined;
+  const fields = new Fields(bytes, endianness);
+  return Array.from({ length: count }, (_, index) => {
+    const at = index * entrySize;
+    const type = fields.word(at);
+    return bits === 64
+      ? { type, offset: fields.long(at + 8), size: fields.long(at + 32) }
+      : { type, offset: fields.word(at + 4), size: fields.word(at + 16) };
+  });
+}
+
+/** Whether the file has every byte that is to be loaded: a download that broke off starts, and dies of SIGBUS. */
+async function isWhole(read: ReadAt, segments: readonly Segment[]): Promise<boolean> {
+  const loaded = segments.filter(({ type, size }) => type === PT_LOAD && size > 0);
+  const end = loaded.reduce((furthest, { offset, size }) => Math.max(furthest, offset + size), 0);
+  if (end === 0 || !Number.isSafeInteger(end)) return false;
+  return (await read(end - 1, 1)).length === 1;
+}
+
+/** The loader's path; undefined where there is none, null where it is damaged. */
+async function readInterpreter(
+  read: ReadAt,
+  segments: readonly Segment[],
+): Promise<string | undefined | null> {
+  const segment = segments.find(({ type }) => type === PT_INTERP);
+  if (segment === undefined) return undefined;
+  const { offset, size } = segment;
+  if (size < 2 || size > INTERPRETER_LIMIT || !Number.isSafeInteger(offset)) return null;
+  const path = await read(offset, size);
+  const end = path.indexOf(0);
+  return path.length < size || end < 1 ? null : path.toString('utf8', 0, end);
 }
 
 type Architecture = readonly [name: string, variant?: string];
 
 const EM_386 = 3;
 const EM_MIPS = 8;
+const EF_MIPS_ABI2 = 0x20;
 const EM_PPC64 = 21;
 const EM_S390 = 22;
 const EM_ARM = 40;
@@ -136,7 +160,7 @@ const OPERATING_SYSTEMS: Readonly<Record<number, string>> = {
   12: 'openbsd',
 };
 
-function architectureOf({ machine, bits, endianness }: ElfHeader): Architecture | undefined {
+function architectureOf({ machine, bits, endianness, flags }: ElfHeader): Architecture | undefined {
   const little = endianness === 'little';
   switch (machine) {
     case EM_386:
@@ -152,12 +176,14 @@ function architectureOf({ machine, bits, endianness }: ElfHeader): Architecture 
     case EM_RISCV:
       return bits === 64 && little ? ['riscv64'] : undefined;
     case EM_PPC64:
-      return [little ? 'ppc64le' : 'ppc64'];
+      return bits === 64 ? [little ? 'ppc64le' : 'ppc64'] : undefined;
     case EM_S390:
-      return bits === 64 ? ['s390x'] : undefined;
+      return bits === 64 && !little ? ['s390x'] : undefined;
     case EM_LOONGARCH:
-      return bits === 64 ? ['loong64'] : undefined;
+      return bits === 64 && little ? ['loong64'] : undefined;
     case EM_MIPS:
+      // n32, 64-bit instructions with 32-bit pointers, has no name either.
+      if ((flags & EF_MIPS_ABI2) !== 0) return undefined;
       return [`mips${bits === 64 ? '64' : ''}${little ? 'le' : ''}`];
     default:
       return undefined;

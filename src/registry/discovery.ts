@@ -52,6 +52,8 @@ async function firstThatAnswers(
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof OcislimError)) throw error;
+      // It speaks TLS; that its certificate is not trusted is what the user must hear.
+      if (error.code === 'OCISLIM_REGISTRY_TLS' && !server.unverified) return server;
     }
   }
   return undefined;

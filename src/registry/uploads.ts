@@ -125,26 +125,33 @@ async function upload(
 ): Promise<void> {
   const { digest, size } = blob.descriptor;
   let sent = 0;
+  const takeBack = () => {
+    if (sent > 0) onBytes?.(-sent);
+    sent = 0;
+  };
+  const open = async () => {
+    takeBack();
+    return count(await blob.open({ signal }), (bytes) => {
+      sent += bytes;
+      onBytes?.(bytes);
+    });
+  };
   const request = { method: 'PUT', access: 'push', signal } as const;
-  const response = await repository.request({
-    ...request,
-    to: withDigest(session, digest),
-    headers: { 'content-type': 'application/octet-stream' },
-    body: {
-      size,
-      open: async () => {
-        if (sent > 0) onBytes?.(-sent);
-        sent = 0;
-        return count(await blob.open({ signal }), (bytes) => {
-          sent += bytes;
-          onBytes?.(bytes);
-        });
-      },
-    },
-    anonymous: session.origin !== repository.server.base.origin,
-    retry: 'none',
-    patience: PATIENCE,
-  });
+  let response: HttpResponse;
+  try {
+    response = await repository.request({
+      ...request,
+      to: withDigest(session, digest),
+      headers: { 'content-type': 'application/octet-stream' },
+      body: { size, open },
+      anonymous: session.origin !== repository.server.base.origin,
+      retry: 'none',
+      patience: PATIENCE,
+    });
+  } catch (error) {
+    takeBack();
+    throw error;
+  }
   if (response.status !== 201 && response.status !== 204) {
     throw await repository.failure(response, request, `upload blob ${digest}`);
   }

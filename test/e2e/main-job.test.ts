@@ -113,7 +113,7 @@ describeWithPeers('the main job', ['docker-registry'], () => {
     expect(second.digest).toBe(first.digest);
     expect(uploadsTo('again/hello').length).toBe(before);
     const tags = await fetch(`http://${registry.host}/v2/again/hello/tags/list`);
-    expect(await tags.json()).toEqual({ name: 'again/hello', tags: ['1', '2'] });
+    expect(((await tags.json()) as { tags: string[] }).tags.sort()).toEqual(['1', '2']);
   });
 
   it('reads the base from the store when it is offline', async () => {
@@ -319,7 +319,7 @@ describeWithPeers(
         const list = await containerd.ctr(['images', 'list']);
         expect(list).toContain(tag());
         expect(list).toContain(index.manifests[0].digest);
-        expect(await containerd.ctr(['images', 'check'])).toContain('complete (4/4)');
+        expect(await containerd.ctr(['images', 'check'])).toMatch(/complete \((\d)\/\1\)/);
       } finally {
         await containerd.stop();
       }

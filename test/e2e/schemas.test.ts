@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ajv04 from 'ajv-draft-04';
 import { beforeAll, expect, it } from 'vitest';
@@ -21,7 +21,10 @@ describeWithPeers("every JSON document validates against image-spec's schemas", 
     const schemas = join((JSON.parse(downloaded) as { Dir: string }).Dir, 'schema');
     const ajv = new ajv04.default({ strict: false, validateFormats: false });
     for (const name of readdirSync(schemas).filter((file) => file.endsWith('.json'))) {
-      const { id: _, ...schema } = JSON.parse(readFileSync(join(schemas, name), 'utf8'));
+      // The schemas refer to each other by file name; their ids, of a site that is gone, would be in the way.
+      const schema = JSON.parse(readFileSync(join(schemas, name), 'utf8'), (key, value) =>
+        key === 'id' && typeof value === 'string' ? undefined : value,
+      );
       ajv.addSchema(schema, name);
     }
     check = (schema, document) => {
@@ -29,7 +32,6 @@ describeWithPeers("every JSON document validates against image-spec's schemas", 
       expect({ schema, errors: valid ? [] : ajv.errors }).toEqual({ schema, errors: [] });
     };
     folder = tempDir();
-    const { mkdirSync } = await import('node:fs');
     mkdirSync(join(folder, 'dist'));
     copyFileSync(join(root, 'testdata/hello'), join(folder, 'dist/hello-linux-amd64'));
     copyFileSync(join(root, 'testdata/hello-arm64'), join(folder, 'dist/hello-linux-arm64'));

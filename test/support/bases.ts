@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { tempDir } from './temp.ts';
@@ -33,6 +33,7 @@ function standIn(architecture: string): Buffer {
   const root = tempDir();
   for (const path of ['bin', 'etc', 'lib', 'usr/local/bin', 'usr/bin', 'tmp'])
     mkdirSync(join(root, path), { recursive: true });
+  chmodSync(join(root, 'tmp'), 0o1777);
   writeFileSync(join(root, 'etc/os-release'), `ID=stand-in\nARCHITECTURE=${architecture}\n`);
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   if (architecture === 'amd64') {

@@ -1,0 +1,26 @@
+import { onTestFinished } from 'vitest';
+import { noRegistriesConfig } from '../../src/config/registries-conf.ts';
+import { type Progress, silent } from '../../src/lib/progress.ts';
+import { openRegistry, type Registry, type RegistryOptions } from '../../src/registry/registry.ts';
+import { tempDir } from './temp.ts';
+
+/** A client that waits for nothing and knows no credentials, closed with its test; `warnings` gathers what it warns of. */
+export function registryClient(
+  options: Partial<RegistryOptions> = {},
+): Registry & { readonly warnings: readonly string[] } {
+  const warnings: string[] = [];
+  const progress: Progress = { ...silent, warn: (message) => void warnings.push(message) };
+  const registry = openRegistry({
+    config: noRegistriesConfig,
+    mirrors: {},
+    insecure: [],
+    env: {},
+    home: tempDir(),
+    userAgent: 'ocislim/test',
+    progress,
+    sleep: async () => {},
+    ...options,
+  });
+  onTestFinished(() => registry.close());
+  return { ...registry, warnings };
+}
