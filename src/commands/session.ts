@@ -45,6 +45,8 @@ export async function withSession(
     cwd,
     env,
   });
+  // However the process ends, the terminal gets its cursor back.
+  process.once('exit', () => progress.close());
   const json = options.json === true;
   const quiet = options.quiet === true;
   try {

@@ -25,7 +25,7 @@ export interface RegistryRule {
   readonly file: string;
 }
 
-export interface MirrorRule {
+interface MirrorRule {
   readonly location: string;
   readonly insecure: boolean;
   /** Which pulls may use it. */

@@ -132,17 +132,24 @@ class BundleTree {
   add(member: string, kind: Kind, wrong: Refusal): void {
     const name = member.replace(/\/$/, '');
     const path = this.#placed(name);
-    for (const parent of parentsOf(name).map((folder) => this.#placed(folder))) {
-      const there = this.#entries.get(parent)?.type;
-      if (there === undefined) this.#addFolder(parent);
-      else if (there !== 'directory') throw wrong('is in a folder that is a file');
-    }
+    this.#addParents(name, wrong);
     const there = this.#entries.get(path)?.type;
     // Tools do list a folder twice; everything else that is in a zip twice is there to be seen differently by two readers.
     if (there !== undefined && (there !== 'directory' || kind.type !== 'directory'))
       throw wrong('is in it twice');
     if (kind.type === 'directory') this.#addFolder(path);
     else this.#entries.set(path, { path, mode: 0o777, ...this.#owner, ...kind });
+  }
+
+  /** From the nearest up to the first that is known, so that many files in a deep folder cost no more than others. */
+  #addParents(name: string, wrong: Refusal): void {
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+      const parent = this.#placed(name.slice(0, end));
+      const there = this.#entries.get(parent)?.type;
+      if (there === 'directory') return;
+      if (there !== undefined) throw wrong('is in a folder that is a file');
+      this.#addFolder(parent);
+    }
   }
 
   #placed(name: string): string {
@@ -152,12 +159,6 @@ class BundleTree {
   #addFolder(path: string): void {
     this.#entries.set(path, { path, type: 'directory', mode: 0o755, ...this.#owner });
   }
-}
-
-/** `a`, `a/b` for `a/b/c`. */
-function parentsOf(name: string): string[] {
-  const parts = name.split('/');
-  return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
 }
 
 interface Found {

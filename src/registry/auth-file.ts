@@ -5,7 +5,7 @@ import { systemCode } from '../lib/errors.ts';
 import type { Reference } from './reference.ts';
 
 /** Where Docker's clients keep what they know about Docker Hub. */
-export const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
+const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
 
 const entry = v.object({
   auth: v.optional(v.string()),

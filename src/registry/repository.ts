@@ -26,7 +26,7 @@ export interface RepositoryOptions {
   readonly sleep?: Sleep | undefined;
 }
 
-export interface RepositoryRequest extends Omit<HttpRequest, 'url' | 'scopes'> {
+interface RepositoryRequest extends Omit<HttpRequest, 'url' | 'scopes'> {
   /** Below the repository (`manifests/latest`), or a URL that the registry gave. */
   readonly to: string | URL;
   readonly access: Access;

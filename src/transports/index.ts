@@ -26,13 +26,16 @@ export interface Source {
 export async function openSource(location: Location, context: Context): Promise<Source> {
   const { cwd, signal } = context;
   switch (location.transport) {
-    case 'docker':
-      return named(location.reference, await openFromRegistry(location.reference, context));
+    case 'docker': {
+      const reference = await unaliased(location, context);
+      return named(reference, await openFromRegistry(reference, context));
+    }
     case 'store':
       return named(location.reference, await openFromStore(location.reference, context));
     case 'any': {
       const kept = await findInStore(location.reference, context);
-      return named(location.reference, kept ?? (await openFromRegistry(location.reference, context)));
+      if (kept !== undefined) return named(location.reference, kept);
+      return openSource({ ...location, transport: 'docker' }, context);
     }
     case 'oci': {
       const layout = new OciLayout(resolve(cwd, location.path), location.path);
@@ -56,6 +59,14 @@ export async function openSource(location: Location, context: Context): Promise<
       return named(reference, await readFromEngine(transport, reference, context));
     }
   }
+}
+
+/** What a short name stands for in this machine's registries.conf. */
+async function unaliased(
+  { reference, short }: { readonly reference: Reference; readonly short?: string | undefined },
+  context: Context,
+): Promise<Reference> {
+  return short === undefined ? reference : (await context.registry()).parse(short);
 }
 
 function named(reference: Reference, artifact: Artifact): Source {

@@ -3,7 +3,12 @@ import { parseReference, type Reference } from '../registry/reference.ts';
 
 /** A place where images are, as the ecosystem writes it: `docker://REF`, `oci:DIR[:NAME]`, … */
 export type Location =
-  | { readonly transport: 'docker' | 'store' | 'any'; readonly reference: Reference }
+  | {
+      readonly transport: 'docker' | 'store' | 'any';
+      readonly reference: Reference;
+      /** The name as written where it names no registry: registries.conf may have an alias for it. */
+      readonly short?: string | undefined;
+    }
   | { readonly transport: 'oci' | 'oci-archive'; readonly path: string; readonly name?: string | undefined }
   /** `path` is `-` for standard output. */
   | {
@@ -39,13 +44,13 @@ export function parseLocation(text: string, options: LocationOptions = {}): Loca
     if (isOutput && (text === '-' || text.endsWith('.tar')))
       return { transport: 'docker-archive', path: text };
     if (as === 'output') throw noOutput(text);
-    return { transport: bare, reference: parseReference(text) };
+    return named(bare, text);
   }
   const rest = text.slice(transport.length + 1);
   switch (transport) {
     case 'docker':
     case 'store':
-      return { transport, reference: parseReference(rest.replace(/^\/\//, '')) };
+      return named(transport, rest.replace(/^\/\//, ''));
     case 'docker-daemon':
     case 'podman':
       return rest === '' && as !== 'source' ? { transport } : { transport, reference: parseReference(rest) };
@@ -57,6 +62,12 @@ export function parseLocation(text: string, options: LocationOptions = {}): Loca
     case 'oci-archive':
       return { transport, ...splitPath(text, rest) };
   }
+}
+
+function named(transport: 'docker' | 'store' | 'any', name: string): Location {
+  const reference = parseReference(name);
+  const isShort = !name.startsWith(`${reference.registry}/`);
+  return { transport, reference, ...(isShort && transport !== 'store' ? { short: name } : {}) };
 }
 
 /** `PATH[:NAME]`; the path ends at the first colon, but for the one of a Windows drive. */

@@ -1,8 +1,8 @@
-import { type Descriptor, isNondistributable, shortDigest } from '#oci-spec-types';
+import { isNondistributable, shortDigest } from '#oci-spec-types';
 import { loadArtifact } from '../image/load.ts';
 import type { Artifact, Blob } from '../image/model.ts';
 import { writeArtifact } from '../image/write.ts';
-import { OcislimError, within } from '../lib/errors.ts';
+import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
 import type { Target } from '../registry/registry.ts';
 import type { Context } from './context.ts';
@@ -48,30 +48,23 @@ export async function pushToRegistry(
     throw new OcislimError('OCISLIM_USAGE', `push to ${first.registry}: not with --offline`);
   }
   const { signal } = context;
-  await within(repositoryName(first), async () => {
-    const target = await (await context.registry()).target(first);
-    if (await target.hasManifest(artifact.descriptor.digest, { signal })) {
-      context.progress.note(
-        `${repositoryName(first)} has ${shortDigest(artifact.descriptor.digest)} already`,
-      );
-    } else {
-      await writeArtifact(
-        artifact,
-        {
-          blob: (blob) => pushBlob(blob, target, context),
-          manifest: ({ raw, descriptor }) =>
-            target.pushManifest(raw, descriptor.mediaType, descriptor.digest, { signal }),
-        },
-        { signal },
-      );
-    }
-    for (const { tag } of references)
-      if (tag !== undefined) await target.pushManifest(artifact.raw, mediaType(artifact), tag, { signal });
-  });
-}
-
-function mediaType({ descriptor }: { readonly descriptor: Descriptor }): string {
-  return descriptor.mediaType;
+  const target = await (await context.registry()).target(first, { signal });
+  const { mediaType, digest } = artifact.descriptor;
+  if (await target.hasManifest(digest, { signal })) {
+    context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
+  } else {
+    await writeArtifact(
+      artifact,
+      {
+        blob: (blob) => pushBlob(blob, target, context),
+        manifest: ({ raw, descriptor }) =>
+          target.pushManifest(raw, descriptor.mediaType, descriptor.digest, { signal }),
+      },
+      { signal },
+    );
+  }
+  for (const { tag } of references)
+    if (tag !== undefined) await target.pushManifest(artifact.raw, mediaType, tag, { signal });
 }
 
 async function pushBlob(blob: Blob, target: Target, { progress, signal }: Context): Promise<void> {

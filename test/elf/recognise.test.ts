@@ -44,7 +44,7 @@ describe('the first bytes of a file', () => {
     expect(recogniseProgram(around.subarray(9))).toBe('elf');
   });
 
-  it('are enough, however few there are', () => {
+  it('never make it fail, however few there are', () => {
     const magic = fc.constantFrom('MZ', '#!', '\x7fEL', 'PK\x03', '\xca\xfe\xba\xbe', '\xcf\xfa\xed\xfe', '');
     fc.assert(
       fc.property(magic, fc.uint8Array({ maxLength: 80 }), (start, rest) => {

@@ -11,7 +11,8 @@ function shown(text: string, options?: LocationOptions): object {
 
 describe('parseLocation', () => {
   it.each([
-    ['alpine', { transport: 'docker', reference: 'docker.io/library/alpine:latest' }],
+    ['alpine', { transport: 'docker', reference: 'docker.io/library/alpine:latest', short: 'alpine' }],
+    ['docker.io/me/app', { transport: 'docker', reference: 'docker.io/me/app:latest' }],
     ['docker://ghcr.io/me/app:1', { transport: 'docker', reference: 'ghcr.io/me/app:1' }],
     ['store:app', { transport: 'store', reference: 'docker.io/library/app:latest' }],
     ['oci:dir', { transport: 'oci', path: 'dir' }],
