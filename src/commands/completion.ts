@@ -27,7 +27,7 @@ interface Completed {
 }
 
 export function completionScript(program: Command, shell: Shell): string {
-  const commands = describe(program, '', optionsOf(program));
+  const commands = describe(program, '');
   return { bash, zsh, fish }[shell](commands);
 }
 
@@ -41,17 +41,14 @@ function optionsOf(command: Command): Completed['options'] {
     }));
 }
 
-function describe(command: Command, path: string, inherited: Completed['options']): Completed[] {
+function describe(command: Command, path: string): Completed[] {
   const own: Completed = {
     path,
     description: command.description(),
-    options: path === '' ? inherited : [...optionsOf(command), ...inherited],
+    options: optionsOf(command),
     subcommands: command.commands.map((child) => ({ name: child.name(), description: child.description() })),
   };
-  return [
-    own,
-    ...command.commands.flatMap((child) => describe(child, `${path} ${child.name()}`.trim(), inherited)),
-  ];
+  return [own, ...command.commands.flatMap((child) => describe(child, `${path} ${child.name()}`.trim()))];
 }
 
 function bash(commands: readonly Completed[]): string {

@@ -8,7 +8,6 @@ import { withSession } from './session.ts';
 interface InspectOptions extends GlobalOptions {
   readonly platform?: string;
   readonly raw?: boolean;
-  readonly showConfig?: boolean;
 }
 
 export function inspectCommand(signal: AbortSignal): Command {
@@ -17,13 +16,17 @@ export function inspectCommand(signal: AbortSignal): Command {
     .argument('<image>', 'a name in the store, else an image reference; or any source such as oci:DIR')
     .option('--platform <platform>', "that platform's image alone")
     .option('--raw', 'print the manifest or index as it is')
-    .action(async (image: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<InspectOptions>();
+    .option('--config', "print the image's configuration as it is")
+    .action(async (image: string, own: { readonly config?: true }, command: Command) => {
+      // Here `--config` is a question about the image; the project file's is said before the command.
+      const { config } = command.parent?.opts<GlobalOptions>() ?? {};
+      const { config: _, ...rest } = command.optsWithGlobals<InspectOptions>();
+      const options = { ...rest, ...(config === undefined ? {} : { config }) };
       await withSession(options, signal, async (session) => {
         const { inspect, rawConfigOf } = await import('../pack/inspect.ts');
         const { inspection, artifact } = await inspect(image, options.platform, session.context);
         if (options.raw) process.stdout.write(Buffer.from(artifact.raw));
-        else if (options.showConfig) process.stdout.write(Buffer.from(rawConfigOf(artifact)));
+        else if (own.config) process.stdout.write(Buffer.from(rawConfigOf(artifact)));
         else session.result(inspection, describe(inspection));
       });
     });

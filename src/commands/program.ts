@@ -29,20 +29,10 @@ export function createProgram(signal: AbortSignal): Command {
       'Puts a compiled program on a small base and writes an OCI image: no Docker, no daemon, no root.',
     )
     .version(VERSION, '-V, --version')
-    .option('--config <file>', 'project file (default: ocislim.toml here or above)')
-    .option('--store <dir>', 'local store (default: OCISLIM_HOME, else the XDG data folder)')
-    .option('--mirror <registry=url>', 'read images of a registry from there first; repeatable', collect)
-    .option('--insecure <registry>', 'allow plain HTTP or an unknown certificate for it; repeatable', collect)
-    .option('--ca-file <file>', 'more certificates of authorities to trust, PEM')
-    .option('--json', 'print one JSON object')
-    .option('-q, --quiet', 'print the result alone')
-    .option('-v, --verbose', 'say more; show where errors come from')
-    .addOption(
-      new Option('--progress <mode>', 'how to show progress').choices(['auto', 'plain', 'json', 'none']),
-    )
     .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
-    .helpCommand(true);
+    .helpCommand(true)
+    .enablePositionalOptions();
   for (const command of [
     packCommand(signal),
     pullCommand(signal),
@@ -60,9 +50,36 @@ export function createProgram(signal: AbortSignal): Command {
   }
   program.addCommand(completionCommand(program));
   everyCommand(program, (command) => {
+    addGlobalOptions(command);
     command.exitOverride(asUsageError).configureOutput({ writeErr: () => {}, outputError: () => {} });
   });
   return program;
+}
+
+/** Every command takes them, so that they can stand before its name and after it. */
+function addGlobalOptions(command: Command): void {
+  const own = new Set(command.options.map((option) => option.long));
+  command.optionsGroup('Global options:');
+  for (const option of globalOptions()) if (!own.has(option.long)) command.addOption(option);
+}
+
+function globalOptions(): readonly Option[] {
+  return [
+    new Option('--config <file>', 'project file (default: ocislim.toml here or above)'),
+    new Option('--store <dir>', 'local store (default: OCISLIM_HOME, else the XDG data folder)'),
+    new Option('--mirror <registry=url>', 'read images of a registry from there first; repeatable').argParser(
+      collect,
+    ),
+    new Option(
+      '--insecure <registry>',
+      'allow plain HTTP or an unknown certificate for it; repeatable',
+    ).argParser(collect),
+    new Option('--ca-file <file>', 'more certificates of authorities to trust, PEM'),
+    new Option('--json', 'print one JSON object'),
+    new Option('-q, --quiet', 'print the result alone'),
+    new Option('-v, --verbose', 'say more; show where errors come from'),
+    new Option('--progress <mode>', 'how to show progress').choices(['auto', 'plain', 'json', 'none']),
+  ];
 }
 
 function everyCommand(command: Command, visit: (command: Command) => void): void {

@@ -99,7 +99,7 @@ function indexFrom(source: BlobSource, descriptor: Descriptor, raw: Uint8Array, 
 }
 
 /** A blob whose bytes are in `source`. */
-export function blobOf(source: BlobSource, descriptor: Descriptor): Blob {
+function blobOf(source: BlobSource, descriptor: Descriptor): Blob {
   return {
     descriptor,
     open: (options) => source.open(descriptor, options),

@@ -47,7 +47,7 @@ export function tarStream(
  * locale has a say; hard links last, behind what they name.
  * @throws OCISLIM_INTERNAL when two entries have one path.
  */
-export function sortEntries(entries: readonly Entry[]): Entry[] {
+function sortEntries(entries: readonly Entry[]): Entry[] {
   const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) }));
   keyed.sort((a, b) => Buffer.compare(a.key, b.key));
   const sorted = keyed.map(({ entry }) => entry);

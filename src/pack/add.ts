@@ -71,6 +71,11 @@ interface Item {
 
 async function collect(item: Item, entries: Entry[]): Promise<void> {
   const { full, shown, path, found, mode, mtime } = item;
+  if (path.split('/').some((part) => part.startsWith('.wh.'))) {
+    throw new OcislimError('OCISLIM_INPUT_INVALID', `--add ${shown}: /${path} would take a file away`, {
+      hint: 'in a layer a name that begins with .wh. is a whiteout (image-spec layer.md)',
+    });
+  }
   const owner = { uid: 0, gid: 0, mtime };
   if (found.isDirectory()) {
     entries.push({ path, type: 'directory', mode: 0o755, ...owner });

@@ -54,7 +54,7 @@ export async function payloadOf(
 }
 
 /** The base's merged file tree; empty for `scratch`. Reads no layer that was read before. */
-export async function treeOf(image: Image | undefined, context: Context): Promise<Tree> {
+async function treeOf(image: Image | undefined, context: Context): Promise<Tree> {
   const { store, signal, progress } = context;
   const tocs = [];
   for (const layer of image?.layers ?? []) tocs.push(await store.toc(layer, { signal, progress }));

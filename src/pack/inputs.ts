@@ -54,7 +54,7 @@ export async function findInputs(path: string, wanted: readonly Platform[], cwd:
   }
   const { own, ...file } = source;
   if (wanted.length === 0) return { name, inputs: [{ platform: own ?? hostPlatform(), source: file }] };
-  const wrong = wanted.find((each) => own !== undefined && !runsOn(own, each));
+  const wrong = wanted.find((each) => own !== undefined && !fits(own, each));
   if (own !== undefined && wrong !== undefined) {
     throw new OcislimError(
       'OCISLIM_INPUT_INVALID',
@@ -68,6 +68,12 @@ export async function findInputs(path: string, wanted: readonly Platform[], cwd:
     );
   }
   return { name, inputs: wanted.map((each) => ({ platform: each, source: file })) };
+}
+
+/** Whether a program can be for a platform, as far as its header tells: Arm's does not tell v5, v6 and v7 apart. */
+function fits(own: Platform, wanted: Platform): boolean {
+  if (own.architecture === 'arm') return own.os === wanted.os && wanted.architecture === 'arm';
+  return runsOn(own, wanted);
 }
 
 async function findByPattern(pattern: string, wanted: readonly Platform[], cwd: string): Promise<Inputs> {
@@ -108,7 +114,7 @@ async function findByPattern(pattern: string, wanted: readonly Platform[], cwd: 
       continue;
     }
     const { own, ...file } = source;
-    if (own !== undefined && !runsOn(own, claimed)) {
+    if (own !== undefined && !fits(own, claimed)) {
       throw new OcislimError(
         'OCISLIM_INPUT_INVALID',
         `${path}: its name says ${formatPlatform(claimed)}, but it is a program for ${formatPlatform(own)}`,

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import { type Descriptor, type Digest, digestAlgorithm, digestHex, shortDigest } from '#oci-spec-types';
@@ -200,13 +200,4 @@ function isOrigin(value: unknown): value is BlobOrigin {
     'repository' in value &&
     typeof value.repository === 'string'
   );
-}
-
-/** Makes the store's folder where a first write would need it, to find out early that it cannot be written. */
-export async function probeWritable(root: string): Promise<void> {
-  try {
-    await mkdir(join(root, 'tmp'), { recursive: true });
-  } catch (error) {
-    throw explainWriteError(error, root);
-  }
 }

@@ -6,7 +6,7 @@ import { archivePath } from './archive-writer.ts';
 import { chooseNamed, nameOf } from './names.ts';
 
 /** An archive that is a layout in a tar. */
-export function archiveSource(archive: Archive): BlobSource {
+function archiveSource(archive: Archive): BlobSource {
   return {
     name: archive.name,
     open: async (descriptor, options) =>

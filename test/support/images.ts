@@ -11,7 +11,7 @@ export const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
 export const ARM64: Platform = { os: 'linux', architecture: 'arm64' };
 
 /** A layer held in memory. */
-export async function layerOf(entries: readonly Entry[], kind: Compression = 'gzip'): Promise<Layer> {
+async function layerOf(entries: readonly Entry[], kind: Compression = 'gzip'): Promise<Layer> {
   const { stream, result } = layerStream(entries, { compression: { kind } });
   const bytes = await bytesOf(stream);
   return {
