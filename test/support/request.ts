@@ -1,0 +1,21 @@
+import type { PackRequest } from '../../src/pack/request.ts';
+
+/** A request for `path` on nothing, with everything else as the command line's defaults. */
+export function requestFor(path: string, more: Partial<PackRequest> = {}): PackRequest {
+  return {
+    path,
+    base: 'scratch',
+    tags: [],
+    outputs: [],
+    push: false,
+    load: false,
+    platforms: [],
+    add: [],
+    config: {},
+    annotations: {},
+    compression: { kind: 'gzip' },
+    created: 0,
+    dryRun: false,
+    ...more,
+  };
+}
