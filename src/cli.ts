@@ -1,5 +1,5 @@
 import { removePendingFiles } from './lib/atomic-file.ts';
-import { isAbort, OcislimError } from './lib/errors.ts';
+import { OcislimError } from './lib/errors.ts';
 import { VERSION } from './version.ts';
 
 /** How long an interrupted command may take to stop by itself, in milliseconds. */
@@ -25,6 +25,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     leave(error.code === 'EPIPE' ? 0 : 1);
   });
+  // A bug; even then nothing half-written stays behind.
+  process.once('uncaughtException', (error) => {
+    void report(error, argv, controller.signal).finally(() => leave(1));
+  });
 
   const code = await run(argv, controller.signal);
   process.stdout.write('', () => leave(code));
@@ -46,10 +50,10 @@ async function report(error: unknown, argv: readonly string[], signal: AbortSign
   const { wantsColour } = await import('./ui/colour.ts');
   const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
   const verbose = options.includes('-v') || options.includes('--verbose');
-  const shown =
-    signal.aborted && isAbort(error)
-      ? new OcislimError('OCISLIM_INTERRUPTED', 'interrupted', { cause: error })
-      : error;
+  // What fails once it was told to stop, fails because of that.
+  const shown = signal.aborted
+    ? new OcislimError('OCISLIM_INTERRUPTED', 'interrupted', { cause: error })
+    : error;
   if (options.includes('--json')) {
     process.stdout.write(`${renderError(shown, { verbose, json: true, colour: false })}\n`);
   } else {

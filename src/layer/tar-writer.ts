@@ -24,20 +24,23 @@ export function tarStream(
 ): Readable {
   const sorted = sortEntries(entries);
   sorted.forEach(checkEntry);
-  const archive = pack();
-  const written = writeAll(archive, sorted, options.signal).catch((error: Error) => {
-    archive.destroy(error);
-    throw error;
-  });
-  // Whoever reads the archive meets the error there; this only keeps it from being called unhandled.
-  written.catch(() => {});
   const bytes = async function* () {
+    const archive = pack();
+    // Errors are thrown below; an archive that is given up before it is read would else throw them at the process.
+    archive.on('error', () => {});
+    const written = writeAll(archive, sorted, options.signal).catch((error: Error) => {
+      archive.destroy(error);
+      throw error;
+    });
+    written.catch(() => {});
     try {
       for await (const chunk of archive) yield chunk as Buffer;
     } catch (error) {
       await written;
       throw error;
     }
+    // A destroyed archive just ends: what was read is whole only if all of it was written.
+    await written;
   };
   return Readable.from(fixedChunks(bytes()));
 }

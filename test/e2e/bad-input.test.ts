@@ -71,7 +71,11 @@ describe('bad input', () => {
     expectFailure(await pack('a.txt'), 2, /a\.txt: not a program that Linux starts/, ['hello', 'a.txt']);
     writeFileSync(join(folder, 'a.txt'), Buffer.from('cffaedfe0700000103000000', 'hex'));
     expectFailure(await pack('a.txt'), 2, /a macOS program/, ['hello', 'a.txt']);
-    writeFileSync(join(folder, 'a.txt'), Buffer.from('4d5a90000300', 'hex'));
+    const windows = Buffer.alloc(0x80);
+    windows.write('MZ');
+    windows.writeUInt32LE(0x40, 0x3c);
+    windows.write('PE', 0x40);
+    writeFileSync(join(folder, 'a.txt'), windows);
     expectFailure(await pack('a.txt'), 2, /a Windows program/, ['hello', 'a.txt']);
   });
 

@@ -128,12 +128,22 @@ describe('tarStream', () => {
     expect(content.destroyed).toBe(true);
   });
 
-  it('stops when it is aborted', async () => {
-    const controller = new AbortController();
-    controller.abort(new Error('enough'));
-    await expect(bytesOf(tarStream([file('f', 'x')], { signal: controller.signal }))).rejects.toThrow(
-      'enough',
-    );
+  it('stops when it is aborted at any point, before the first byte is read too', async () => {
+    const pieces = 100;
+    const slowly = async function* () {
+      for (let at = 0; at < pieces; at++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        yield Buffer.alloc(1000);
+      }
+    };
+    const entry = file('f', Buffer.alloc(pieces * 1000), { open: async () => Readable.from(slowly()) });
+    for (const delay of [0, 1, 2, 5, 20]) {
+      const controller = new AbortController();
+      const reading = bytesOf(tarStream([entry], { signal: controller.signal }));
+      for (let turn = 0; turn < delay; turn++) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort(new Error('enough'));
+      await expect(reading).rejects.toThrow('enough');
+    }
   });
 
   it.each([
