@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OcislimError } from '../lib/errors.ts';
+import { isConnectFailure } from './connection-errors.ts';
 import { discard, type HttpRequest, type HttpResponse, header, type Send } from './http.ts';
 
 /** Waits; ends early, with the signal's reason, when it is aborted. */
@@ -11,6 +12,8 @@ export const realSleep: Sleep = async (milliseconds, signal) => {
 
 /** Tries of one request, the first included. */
 export const ATTEMPTS = 5;
+/** A wrong host or port is mostly a mistake, of which the user should hear soon. */
+const CONNECT_ATTEMPTS = 3;
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 10_000;
 /** A server that wants more time than this gets what we wait anyway. */
@@ -30,7 +33,8 @@ export function retrying(send: Send, sleep: Sleep = realSleep): Send {
         await discard(response);
         await sleep(retryAfter(response) ?? backoff(attempt), request.signal);
       } catch (error) {
-        if (last || !mayPass(error, request)) throw error;
+        const enough = isConnectFailure(error) && attempt >= CONNECT_ATTEMPTS;
+        if (last || enough || !mayPass(error, request)) throw error;
         await sleep(backoff(attempt), request.signal);
       }
     }
