@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { validateArtifact } from '../../src/image/validate.ts';
 import { openSource } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
 import { must, root } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
+import { describeWithPeers } from '../support/peers.ts';
 import { tempDir } from '../support/temp.ts';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -25,7 +26,7 @@ function freshClone(): string {
   return folder;
 }
 
-describe('the README', () => {
+describeWithPeers('the README', ['git'], () => {
   it('has the two commands for a fresh machine', () => {
     expect(commands).toEqual(['npm ci && npx ocislim pack testdata/hello', 'npm ci && npm test']);
   });

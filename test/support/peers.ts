@@ -13,6 +13,7 @@ const PACKAGES = {
   umoci: 'umoci',
   taskset: 'util-linux',
   bash: 'bash',
+  git: 'git',
   go: 'golang-go',
 } as const;
 
