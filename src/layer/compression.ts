@@ -84,7 +84,8 @@ async function* zstd(source: AsyncIterable<Uint8Array>, level: number): AsyncGen
 }
 
 /**
- * Undoes a compression.
+ * Undoes a compression. zstd that is cut may just end early (Node's decoder does not complain): whoever needs all of it
+ * checks the digest of what comes out.
  * @throws through the stream OCISLIM_ARCHIVE_INVALID for damaged data, and what `source` throws.
  */
 export function decompress(source: Readable, kind: Compression): Readable {
