@@ -2,7 +2,7 @@ import { type BigIntStats, close as closeCallback, constants, fstat, open as ope
 import { Transform, type TransformCallback } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import type { Entry as ZipEntry, ZipFile } from 'yauzl';
+import { fromFdPromise, getFileNameLowLevel, type Entry as ZipEntry, type ZipFile } from 'yauzl';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 
 const open = promisify(openCallback);
@@ -36,7 +36,6 @@ export async function openZip(path: string, seen?: BigIntStats): Promise<OpenZip
         hint: 'pack again once nothing writes to it',
       });
     }
-    const { fromFdPromise, getFileNameLowLevel } = await import('yauzl');
     const zip = await fromFdPromise(fd, { autoClose: false, decodeStrings: false });
     // Closing is all that can still fail, and nobody waits for it.
     zip.on('error', () => {});
