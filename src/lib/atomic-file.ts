@@ -55,7 +55,8 @@ export async function writeFileAtomically<T>(
     await syncFolder(folder);
     return result;
   } catch (error) {
-    await rm(temporary, { force: true });
+    // Whatever hinders the clean-up, it is the first failure that counts.
+    await rm(temporary, { force: true }).catch(() => {});
     throw explainWriteError(error, path);
   } finally {
     kept.forget();
@@ -121,6 +122,8 @@ export function explainWriteError(error: unknown, path: string): unknown {
       });
     case 'ENOTDIR':
     case 'EISDIR':
+    case 'EEXIST':
+    case 'ENOTEMPTY':
       return new OcislimError(
         'OCISLIM_NOT_WRITABLE',
         `${path}: a file and a folder are in each other's way`,
@@ -128,6 +131,8 @@ export function explainWriteError(error: unknown, path: string): unknown {
           cause: error,
         },
       );
+    case 'ENAMETOOLONG':
+      return new OcislimError('OCISLIM_NOT_WRITABLE', `${path}: the name is too long`, { cause: error });
     default:
       return error;
   }

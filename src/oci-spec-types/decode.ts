@@ -15,7 +15,10 @@ const digest = v.custom<Digest>(isDigest, 'not a digest');
 const size = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const mediaType = v.pipe(v.string(), v.maxLength(255), v.regex(/^[\w.+-]+\/[\w.+-]+$/, 'not a media type'));
 const strings = v.array(v.string());
-const map = v.record(v.string(), v.string());
+/** Not valibot's record, which drops keys such as `constructor`: they are labels like any other. */
+const mapOf = <T>(isMember: (value: unknown) => value is T, what: string) =>
+  v.custom<Record<string, T>>((value) => isObject(value) && Object.values(value).every(isMember), what);
+const map = mapOf((value) => typeof value === 'string', 'not a map of strings');
 const optional = <S extends v.GenericSchema>(schema: S) => v.optional(schema);
 const nullable = <S extends v.GenericSchema>(schema: S) => v.nullish(schema);
 
@@ -57,10 +60,8 @@ const index = v.looseObject({
   manifests: v.pipe(v.array(descriptor), v.maxLength(MEMBERS_LIMIT)),
 });
 
-const anyObject = v.custom<object>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-);
-const flags = v.record(v.string(), anyObject);
+const anyObject = v.custom<object>(isObject);
+const flags = mapOf(isObject, 'not a map of objects');
 
 const containerConfig = v.looseObject({
   User: optional(v.string()),
@@ -98,6 +99,10 @@ const imageConfig = v.looseObject({
   rootfs: v.looseObject({ type: v.literal('layers'), diff_ids: v.array(digest) }),
   history: nullable(v.array(history)),
 });
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /**
  * Parses a JSON document from outside: bounded in size and depth, and without a `__proto__` that could reach a

@@ -30,7 +30,7 @@ const DEFAULT_VARIANT: Readonly<Record<string, string>> = { arm: 'v7', arm64: 'v
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/');
   const [os, arch, variant] = parts.length === 1 ? ['linux', parts[0], undefined] : parts;
-  const legal = (part: string | undefined) => part === undefined || /^[a-z0-9_.-]{1,32}$/.test(part);
+  const legal = (part: string | undefined) => part === undefined || /^[a-z0-9][a-z0-9_.-]{0,31}$/.test(part);
   if (!os || !arch || parts.length > 3 || ![os, arch, variant].every(legal)) {
     throw new OcislimError(
       'OCISLIM_PLATFORM_INVALID',

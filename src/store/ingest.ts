@@ -55,7 +55,7 @@ export async function ingest(stream: Readable, options: IngestOptions): Promise<
     return { digest, size };
   } catch (error) {
     stream.destroy();
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw explainWriteError(error, options.temporaryFolder);
   } finally {
     kept.forget();

@@ -126,7 +126,7 @@ export async function writeLayout(
     if (there === 'empty') await rmdir(root);
     await rename(temporary, root);
   } catch (error) {
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw explainWriteError(error, shown);
   } finally {
     kept?.forget();

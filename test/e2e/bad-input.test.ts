@@ -143,7 +143,7 @@ describe('bad input', () => {
     writeFileSync(blocked, 'a file where the store should be');
     store = join(blocked, 'store');
     env = { ...env, OCISLIM_HOME: store };
-    expectFailure(await pack('./hello'), 1, /blocked/, ['hello', 'blocked']);
+    expectFailure(await pack('./hello'), 1, /blocked.*in each other's way/, ['hello', 'blocked']);
   });
 
   it('with --json: one object with the code, and the same exit code', async () => {

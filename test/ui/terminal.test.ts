@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { OcislimError } from '../../src/lib/errors.ts';
+import { humanAge } from '../../src/ui/age.ts';
+import { wantsColour } from '../../src/ui/colour.ts';
+import { renderError } from '../../src/ui/errors.ts';
+import { sanitise } from '../../src/ui/sanitise.ts';
+import { humanSize } from '../../src/ui/size.ts';
+import { table } from '../../src/ui/table.ts';
+
+const plain = { verbose: false, json: false, colour: false };
+
+// Values that `docker images` shows for these sizes.
+it.each([
+  [0, '0B'],
+  [999, '999B'],
+  [1000, '1kB'],
+  [6_010_000, '6.01MB'],
+  [7_797_760, '7.8MB'],
+  [781_000_000, '781MB'],
+  [1_239_000_000, '1.24GB'],
+  [123_456_789_012, '123GB'],
+])('a size of %d is %s', (bytes, text) => {
+  expect(humanSize(bytes)).toBe(text);
+});
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+it.each([
+  [0, 'Less than a second ago'],
+  [1, '1 second ago'],
+  [45, '45 seconds ago'],
+  [70, 'About a minute ago'],
+  [5 * MINUTE, '5 minutes ago'],
+  [65 * MINUTE, 'About an hour ago'],
+  [5 * HOUR, '5 hours ago'],
+  [3 * DAY, '3 days ago'],
+  [21 * DAY, '3 weeks ago'],
+  [100 * DAY, '3 months ago'],
+  [800 * DAY, '2 years ago'],
+  [-5, 'Less than a second ago'],
+])('%d seconds are %s', (seconds, text) => {
+  const now = Date.UTC(2026, 0, 1);
+  expect(humanAge(new Date(now - seconds * 1000), now)).toBe(text);
+});
+
+it('a time that is none has no age', () => {
+  expect(humanAge(new Date('never'), 0)).toBe('N/A');
+});
+
+it('a table has columns three apart and no spaces at the end', () => {
+  expect(
+    table(
+      ['NAME', 'SIZE'],
+      [
+        ['alpine', '7.8MB'],
+        ['a', ''],
+      ],
+    ),
+  ).toEqual(['NAME     SIZE', 'alpine   7.8MB', 'a']);
+});
+
+it('text from outside cannot play with the terminal', () => {
+  expect(sanitise('a\u001b[31mred\u0007\nocislim: forged\u202etxt')).toBe('a [31mred ocislim: forged txt');
+  expect(table(['X'], [['\u001b[2J']])).toEqual(['X', ' [2J']);
+});
+
+it.each([
+  [{ isTTY: true }, {}, true],
+  [{ isTTY: false }, {}, false],
+  [{}, {}, false],
+  [{ isTTY: true }, { NO_COLOR: '1' }, false],
+  [{ isTTY: true }, { CI: 'true' }, false],
+  [{ isTTY: true }, { TERM: 'dumb' }, false],
+])('colour for %j with %j: %s', (stream, env, wanted) => {
+  expect(wantsColour(stream, env)).toBe(wanted);
+});
+
+describe('renderError', () => {
+  const error = new OcislimError('OCISLIM_NOT_FOUND', 'base x: not there', {
+    hint: 'look elsewhere',
+    cause: new Error('ENOENT'),
+  });
+
+  it('is one line, and one for the hint', () => {
+    expect(renderError(error, plain)).toBe('ocislim: base x: not there\nhint: look elsewhere');
+  });
+
+  it('says where it comes from with -v', () => {
+    expect(renderError(error, { ...plain, verbose: true })).toMatch(/\n {4}at .*\ncaused by Error: ENOENT\n/);
+  });
+
+  it('is one object with --json', () => {
+    expect(JSON.parse(renderError(error, { ...plain, json: true }))).toEqual({
+      error: { code: 'OCISLIM_NOT_FOUND', message: 'base x: not there', hint: 'look elsewhere' },
+      check: [],
+    });
+  });
+
+  it('calls a bug a bug', () => {
+    expect(renderError(new TypeError('x is undefined'), plain)).toMatch(
+      /^ocislim: x is undefined\nhint: this is a bug/,
+    );
+    expect(JSON.parse(renderError('thrown text', { ...plain, json: true }))).toMatchObject({
+      error: { code: 'OCISLIM_INTERNAL' },
+    });
+  });
+
+  it('stays on its line and keeps secrets, whatever the message holds', () => {
+    const nasty = new OcislimError('OCISLIM_FAILED', 'bad\nhint: forged \u001b[31m https://me:hunter2@host/');
+    const shown = renderError(nasty, { ...plain, verbose: true });
+    expect(shown.split('\n')[0]).toBe('ocislim: bad hint: forged  [31m https://***@host/');
+    expect(shown).not.toContain('hunter2');
+  });
+
+  it('is red where colour is wanted', () => {
+    expect(renderError(error, { ...plain, colour: true })).toContain('\u001b[31mocislim:\u001b[39m');
+  });
+});
