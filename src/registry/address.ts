@@ -1,7 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** `host[:port]` or `[address]:port` without its port and brackets, in lower case. */
+/** `host[:port]` or `[address]:port` without its port and brackets, in lower case; a bare address stays one. */
 export function hostName(host: string): string {
+  if (isIPv6(host)) return host.toLowerCase();
   if (host.startsWith('[')) return host.slice(1, host.indexOf(']')).toLowerCase();
   const colon = host.indexOf(':');
   return (colon < 0 ? host : host.slice(0, colon)).toLowerCase();

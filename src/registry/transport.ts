@@ -50,7 +50,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
       return await exchange(request, through, { 'user-agent': userAgent }, silence);
     } catch (error) {
       signal?.throwIfAborted();
-      throw connectionError(error, url);
+      throw error instanceof BodyError ? error.cause : connectionError(error, url);
     }
   };
   const close = async () => {
@@ -60,6 +60,9 @@ export function createTransport(options: TransportOptions = {}): Transport {
   return { send, close };
 }
 
+/** What the source of a body failed with is no failure of the connection. */
+class BodyError extends Error {}
+
 async function exchange(
   request: HttpRequest,
   dispatcher: Dispatcher,
@@ -67,7 +70,9 @@ async function exchange(
   silence: number,
 ): Promise<HttpResponse> {
   const { method, url, signal, body } = request;
-  const content = await body?.open();
+  const content = await body?.open().catch((cause: unknown) => {
+    throw new BodyError('the body cannot be opened', { cause });
+  });
   let failure: unknown;
   if (content !== undefined && !(content instanceof Uint8Array)) {
     content.once('error', (error) => {
@@ -92,6 +97,6 @@ async function exchange(
     return { status: statusCode, headers: answer.headers, body: answer.body, url };
   } catch (error) {
     // What broke the source of the body matters more than that the request broke with it.
-    throw failure ?? error;
+    throw failure === undefined ? error : new BodyError('the body broke off', { cause: failure });
   }
 }
