@@ -31,7 +31,7 @@ export interface WriteOptions {
  * of the folder. Returns what `produce` returned.
  * @throws OCISLIM_DISK_FULL | OCISLIM_NOT_WRITABLE with the path, or what `produce` throws.
  */
-export async function writeFileAtomically<T>(
+async function writeFileAtomically<T>(
   path: string,
   produce: (file: FileHandle) => Promise<T>,
   options: WriteOptions = {},
@@ -82,7 +82,7 @@ export async function writeStreamAtomically(
 }
 
 /** Writes a whole stream to an open file, in the order it comes. */
-export async function drainInto(file: FileHandle, stream: Readable, signal?: AbortSignal): Promise<void> {
+async function drainInto(file: FileHandle, stream: Readable, signal?: AbortSignal): Promise<void> {
   for await (const chunk of stream) {
     signal?.throwIfAborted();
     await writeAll(file, chunk as Buffer);

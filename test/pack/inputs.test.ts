@@ -1,0 +1,146 @@
+import { copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { formatPlatform, parsePlatform } from '#oci-spec-types';
+import { additions, imagePath, parseAddition } from '../../src/pack/add.ts';
+import { findInputs } from '../../src/pack/inputs.ts';
+import { root } from '../support/cli.ts';
+import { elfProgram } from '../support/elf.ts';
+import { bytesOf } from '../support/streams.ts';
+import { tempDir } from '../support/temp.ts';
+
+function folderWith(files: Readonly<Record<string, 'hello' | 'hello-arm64' | Buffer | string>>): string {
+  const folder = tempDir();
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    if (content === 'hello' || content === 'hello-arm64')
+      copyFileSync(join(root, 'testdata', content), join(folder, name));
+    else writeFileSync(join(folder, name), content);
+  }
+  return folder;
+}
+
+const found = async (path: string, cwd: string, wanted: readonly string[] = []) => {
+  const { name, inputs } = await findInputs(path, wanted.map(parsePlatform), cwd);
+  return { name, platforms: inputs.map((input) => formatPlatform(input.platform)) };
+};
+
+describe('findInputs', () => {
+  it('takes a program, its name and its platform', async () => {
+    const cwd = folderWith({ hello: 'hello', 'b/tool-arm': 'hello-arm64' });
+    expect(await found('./hello', cwd)).toEqual({ name: 'hello', platforms: ['linux/amd64'] });
+    expect(await found('b/tool-arm', cwd)).toEqual({ name: 'tool-arm', platforms: ['linux/arm64'] });
+  });
+
+  it('follows a link to a program', async () => {
+    const cwd = folderWith({ 'store/abc': 'hello' });
+    symlinkSync('store/abc', join(cwd, 'result'));
+    expect(await found('result', cwd)).toEqual({ name: 'result', platforms: ['linux/amd64'] });
+  });
+
+  it('takes a script for any platform', async () => {
+    const cwd = folderWith({ run: '#!/bin/sh\necho hi\n' });
+    expect((await found('run', cwd, ['linux/amd64', 'linux/arm64'])).platforms).toEqual([
+      'linux/amd64',
+      'linux/arm64',
+    ]);
+  });
+
+  it('finds a file for each platform, in the order of their names', async () => {
+    const cwd = folderWith({
+      'dist/app-linux-arm64': 'hello-arm64',
+      'dist/app-linux-amd64': 'hello',
+      'dist/app-linux-amd64.sig': 'not a program',
+      'dist/other-linux-amd64': 'not a program',
+    });
+    expect(await found('dist/app-{os}-{arch}', cwd)).toEqual({
+      name: 'app',
+      platforms: ['linux/amd64', 'linux/arm64'],
+    });
+    expect((await found('dist/app-{os}-{arch}', cwd, ['linux/arm64'])).platforms).toEqual(['linux/arm64']);
+    await expect(found('dist/app-{os}-{arch}', cwd, ['linux/s390x'])).rejects.toMatchObject({
+      message: 'dist/app-{os}-{arch}: no file for linux/s390x',
+      hint: 'there are files for linux/amd64, linux/arm64',
+    });
+    await expect(found('dist/none-{arch}', cwd)).rejects.toThrow('no file matches');
+  });
+
+  it('cannot tell the versions of Arm apart, and so believes the name', async () => {
+    const arm = elfProgram({ machine: 40, bits: 32 });
+    const cwd = folderWith({ 'app-arm-v6': arm, 'app-arm-v7': arm });
+    expect((await found('app-{arch}-{variant}', cwd)).platforms).toEqual(['linux/arm/v6', 'linux/arm/v7']);
+    expect((await found('app-arm-v6', cwd, ['linux/arm/v6'])).platforms).toEqual(['linux/arm/v6']);
+  });
+
+  it('refuses a program that is not for the platform its name or the user says', async () => {
+    const cwd = folderWith({ 'app-linux-arm64': 'hello', hello: 'hello' });
+    await expect(found('app-{os}-{arch}', cwd)).rejects.toThrow(
+      'its name says linux/arm64, but it is a program for linux/amd64',
+    );
+    await expect(found('hello', cwd, ['linux/amd64', 'linux/arm64'])).rejects.toMatchObject({
+      hint: "for several platforms give a pattern such as 'hello-{os}-{arch}'",
+    });
+  });
+
+  it('fails when the file changes between the look and the reading', async () => {
+    const cwd = folderWith({ hello: 'hello', other: 'hello' });
+    const { inputs } = await findInputs('hello', [], cwd);
+    const [input] = inputs;
+    if (input?.source.kind !== 'program') throw new Error('no program');
+    expect((await bytesOf(await input.source.open())).length).toBe(input.source.size);
+    renameSync(join(cwd, 'other'), join(cwd, 'hello'));
+    await expect(input.source.open()).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
+  });
+});
+
+describe('--add', () => {
+  it.each([
+    ['a:/b', { source: 'a', dest: '/b', mode: undefined }],
+    ['dir/a:/etc/', { source: 'dir/a', dest: '/etc/a', mode: undefined }],
+    ['a:/b:0640', { source: 'a', dest: '/b', mode: 0o640 }],
+    ['a:/b:4755', { source: 'a', dest: '/b', mode: 0o4755 }],
+    ['C:\\a:/b', { source: 'C:\\a', dest: '/b', mode: undefined }],
+    ['a:/x/../b//c/', { source: 'a', dest: '/b/c/a', mode: undefined }],
+  ])('reads %s', (text, expected) => {
+    expect(parseAddition(text)).toEqual(expected);
+  });
+
+  it.each(['', 'a', 'a:', ':/b', 'a:b', 'a:/b:99', 'a:/b:rwx', 'a:/b:0644:x', 'a:/'])(
+    'refuses %j',
+    (text) => {
+      if (text === 'a:/') expect(parseAddition(text).dest).toBe('/a');
+      else expect(() => parseAddition(text)).toThrow(expect.objectContaining({ code: 'OCISLIM_USAGE' }));
+    },
+  );
+
+  it.each([
+    ['/a/./b//c/', '/a/b/c'],
+    ['/../../etc', '/etc'],
+  ])('cleans %s', (path, clean) => {
+    expect(imagePath(path)).toBe(clean);
+  });
+
+  it.each(['a', '', '/', '/..', '/a\0b'])('refuses the path %j', (path) => {
+    expect(() => imagePath(path)).toThrow(expect.objectContaining({ code: 'OCISLIM_USAGE' }));
+  });
+
+  it('takes folders whole, links as links, in one order on every machine', async () => {
+    const cwd = folderWith({ 'conf/b': 'b', 'conf/a/x': 'x', 'conf/Z': 'z' });
+    symlinkSync('../elsewhere', join(cwd, 'conf/link'));
+    const entries = await additions(['conf:/etc/app'], 7, cwd);
+    expect(entries.map(({ path, type, linkname, mtime }) => [path, type, linkname, mtime])).toEqual([
+      ['etc/app', 'directory', undefined, 7],
+      ['etc/app/Z', 'file', undefined, 7],
+      ['etc/app/a', 'directory', undefined, 7],
+      ['etc/app/a/x', 'file', undefined, 7],
+      ['etc/app/b', 'file', undefined, 7],
+      ['etc/app/link', 'symlink', '../elsewhere', 7],
+    ]);
+  });
+
+  it('says what is not there', async () => {
+    await expect(additions(['missing:/x'], 0, tempDir())).rejects.toThrow(
+      '--add missing: no such file or folder',
+    );
+  });
+});
