@@ -84,7 +84,7 @@ describe('parseReference', () => {
       .stringMatching(/^[a-z0-9]+(?:(?:\.|_|__|-{1,3})[a-z0-9]+){0,2}$/)
       .filter((text) => text.length < 20);
     const host = fc.constantFrom(
-      '',
+      'me/',
       'ghcr.io/',
       'localhost/',
       'localhost:5000/',
