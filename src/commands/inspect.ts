@@ -65,12 +65,12 @@ function describeImage(image: InspectedImage): readonly string[] {
         : undefined,
     ],
     ['Stop signal', config.StopSignal],
-    ['Size', `${humanSize(image.unpackedSize)} unpacked, ${humanSize(image.size)} to pull`],
+    ['Size', sizes(image)],
   ];
   const layers = image.layers.map((layer) => [
     layer.origin,
     layer.digest,
-    humanSize(layer.unpackedSize),
+    layer.unpackedSize === undefined ? '-' : humanSize(layer.unpackedSize),
     humanSize(layer.size),
     layer.createdBy ?? '',
   ]);
@@ -78,6 +78,13 @@ function describeImage(image: InspectedImage): readonly string[] {
     ...facts.flatMap(([label, value]) => (value ? [`${`${label}:`.padEnd(12)}${value}`] : [])),
     ...table(['LAYER', 'DIGEST', 'UNPACKED', 'PULL', 'CREATED BY'], layers),
   ];
+}
+
+function sizes({ size, unpackedSize }: InspectedImage): string {
+  const pull = `${humanSize(size)} to pull`;
+  return unpackedSize === undefined
+    ? `${pull} (pull it for the unpacked sizes)`
+    : `${humanSize(unpackedSize)} unpacked, ${pull}`;
 }
 
 function words(value: readonly string[] | null | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import { formatPlatform, layerMediaType } from '#oci-spec-types';
+import { formatPlatform, layerMediaType, shortDigest } from '#oci-spec-types';
 import type { Image, Layer } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
 import { layerStream } from '../layer/build.ts';
@@ -57,7 +57,12 @@ export async function payloadOf(
 async function treeOf(image: Image | undefined, context: Context): Promise<Tree> {
   const { store, signal, progress } = context;
   const tocs = [];
-  for (const layer of image?.layers ?? []) tocs.push(await store.toc(layer, { signal, progress }));
+  for (const layer of image?.layers ?? []) {
+    const toc = await store.toc(layer, { signal });
+    if (!toc.ended)
+      progress.warn(`base layer ${shortDigest(layer.descriptor.digest)} has no end: it may be cut short`);
+    tocs.push(toc);
+  }
   return mergeTocs(tocs);
 }
 

@@ -1,7 +1,8 @@
 import { Annotation, type ContainerConfig, formatPlatform, parsePlatform } from '#oci-spec-types';
 import { platformOfConfig } from '../image/load.ts';
-import type { Artifact, Image } from '../image/model.ts';
+import type { Artifact, Image, Layer } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
+import type { Toc } from '../layer/toc.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { familiarReference, parseReference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
@@ -14,8 +15,8 @@ export interface InspectedLayer {
   readonly mediaType: string;
   /** Bytes as stored and moved. */
   readonly size: number;
-  /** Bytes of the files in it. */
-  readonly unpackedSize: number;
+  /** Bytes of the files in it; unknown for a layer of a registry, which is not fetched for it. */
+  readonly unpackedSize?: number | undefined;
   /** Whether the layer came with the base; `unknown` where the image does not record its base. */
   readonly origin: 'base' | 'app' | 'unknown';
   readonly createdBy?: string | undefined;
@@ -30,7 +31,7 @@ export interface InspectedImage {
   readonly base?: string | undefined;
   readonly config: ContainerConfig;
   readonly size: number;
-  readonly unpackedSize: number;
+  readonly unpackedSize?: number | undefined;
   readonly layers: readonly InspectedLayer[];
 }
 
@@ -46,7 +47,7 @@ const OWN_STEP = /^ocislim (?:pack|build)\b/;
 
 /**
  * Looks at an image: one of the store where the name is there, else of the registry, or of any other source.
- * Layers are read once for their unpacked size and remembered.
+ * Layers that are on this machine are read once for their unpacked size, and remembered.
  */
 export async function inspect(
   name: string,
@@ -92,20 +93,28 @@ async function imagesOf(artifact: Artifact, context: Context): Promise<Image[]> 
   }
 }
 
-async function describe(image: Image, { store, signal, progress }: Context): Promise<InspectedImage> {
+/** What a layer contains, unless it would have to be fetched from a registry for that. */
+async function contentsOf(layer: Layer, { store, signal }: Context): Promise<Toc | undefined> {
+  const isRemote = layer.origins !== undefined && layer.file === undefined;
+  if (!isRemote) return store.toc(layer, { signal });
+  if (!store.has(layer.descriptor.digest)) return store.knownToc(layer);
+  return store.toc(await store.ensure(layer), { signal });
+}
+
+async function describe(image: Image, context: Context): Promise<InspectedImage> {
   const steps = (image.config.history ?? []).filter((entry) => !entry.empty_layer);
   const matched = steps.length === image.layers.length;
   const packed = matched && steps.some((step) => OWN_STEP.test(step.created_by ?? ''));
   const layers: InspectedLayer[] = [];
   for (const [at, layer] of image.layers.entries()) {
     const createdBy = matched ? steps[at]?.created_by : undefined;
-    const { contentSize } = await store.toc(layer, { signal, progress });
+    const toc = await contentsOf(layer, context);
     layers.push({
       digest: layer.descriptor.digest,
       diffId: layer.diffId,
       mediaType: layer.descriptor.mediaType,
       size: layer.descriptor.size,
-      unpackedSize: contentSize,
+      unpackedSize: toc?.contentSize,
       origin: !packed ? 'unknown' : OWN_STEP.test(createdBy ?? '') ? 'app' : 'base',
       createdBy,
     });
@@ -122,7 +131,11 @@ async function describe(image: Image, { store, signal, progress }: Context): Pro
       baseName === undefined ? baseDigest : baseDigest === undefined ? baseName : `${baseName}@${baseDigest}`,
     config: image.config.config ?? {},
     size: layers.reduce((sum, layer) => sum + layer.size, image.manifest.config.size + image.raw.length),
-    unpackedSize: layers.reduce((sum, layer) => sum + layer.unpackedSize, 0),
+    unpackedSize: layers.reduce<number | undefined>(
+      (sum, { unpackedSize }) =>
+        sum === undefined || unpackedSize === undefined ? undefined : sum + unpackedSize,
+      0,
+    ),
     layers,
   };
 }

@@ -168,25 +168,31 @@ export class Store implements BlobSource {
     }
   }
 
+  /** What a layer contains, where that is known without reading it. */
+  async knownToc(layer: Layer): Promise<Toc | undefined> {
+    const known = await readFile(this.#tocPath(layer)).catch(() => undefined);
+    return known && decodeToc(known);
+  }
+
+  #tocPath({ diffId }: Layer): string {
+    return join(this.root, 'tocs', digestHex(diffId));
+  }
+
   /**
-   * What a layer contains, computed once and remembered by its diffID. The layer is fetched for it where the store
-   * knows neither.
+   * What a layer contains: read once, from wherever the layer is, and remembered by its diffID.
    * @throws OCISLIM_DIGEST_MISMATCH when the content is not what the image's config says.
    */
-  async toc(layer: Layer, options: EnsureOptions = {}): Promise<Toc> {
-    const path = join(this.root, 'tocs', digestHex(layer.diffId));
-    const known = await readFile(path).catch(() => undefined);
-    const cached = known && decodeToc(known);
-    if (cached !== undefined) return cached;
-    const local = await this.ensure(layer, options);
-    const { diffId, toc } = await readToc(await local.open(options), layer.descriptor.mediaType, options);
+  async toc(layer: Layer, options: OpenOptions = {}): Promise<Toc> {
+    const known = await this.knownToc(layer);
+    if (known !== undefined) return known;
+    const { diffId, toc } = await readToc(await layer.open(options), layer.descriptor.mediaType, options);
     if (diffId !== layer.diffId) {
       throw new OcislimError(
         'OCISLIM_DIGEST_MISMATCH',
         `layer ${layer.descriptor.digest}: unpacks to ${diffId}, its image says ${layer.diffId}`,
       );
     }
-    await writeBytesAtomically(path, encodeToc(toc));
+    await writeBytesAtomically(this.#tocPath(layer), encodeToc(toc));
     return toc;
   }
 }

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { MediaType, type Platform } from '#oci-spec-types';
 import { parseRegistriesConf } from '../../src/config/registries-conf.ts';
 import { indexOf } from '../../src/image/index-of.ts';
-import type { Artifact } from '../../src/image/model.ts';
+import type { Artifact, Layer } from '../../src/image/model.ts';
 import { imageFor } from '../../src/image/select.ts';
 import { validateArtifact } from '../../src/image/validate.ts';
+import { inspect } from '../../src/pack/inspect.ts';
 import { pack } from '../../src/pack/pack.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import type { RegistryOptions } from '../../src/registry/registry.ts';
@@ -123,6 +124,22 @@ describe('docker://', () => {
       'was never pulled to this store',
     );
     expect(registry.seen.length).toBe(before);
+  });
+
+  it('is inspected without fetching a layer', async () => {
+    const { registry, context } = await withRegistry();
+    const name = `${registry.host}/me/app:1`;
+    const index = await both();
+    await push(index, [name], context);
+    const { inspection } = await inspect(name, undefined, context);
+    const layers = inspection.platforms.flatMap((image) => image.layers);
+    expect(layers.map((layer) => layer.unpackedSize)).toEqual([undefined, undefined]);
+    const fetched = registry.lines().filter((line) => line.startsWith('GET'));
+    for (const layer of layers) expect(fetched.join()).not.toContain(layer.digest);
+    const image = await imageFor(index, AMD64);
+    await context.store.ensure(image.layers[0] as Layer);
+    const again = await inspect(name, 'linux/amd64', context);
+    expect(again.inspection.platforms[0]?.layers[0]?.unpackedSize).toBe('for amd64'.length);
   });
 
   it('records the base by its full name and the digest of its image', async () => {
