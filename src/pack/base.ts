@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { Digest, Platform } from '#oci-spec-types';
 import type { Artifact, Image } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
@@ -9,6 +10,9 @@ import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
 import { staticBaseEntries } from '../transports/static/files.ts';
 import { storeLayer } from './assemble.ts';
+
+/** Layers that are fetched at once. */
+const CONCURRENCY = 4;
 
 /** A base as the user named it, ready to give an image for each platform. */
 export interface Base {
@@ -47,7 +51,10 @@ async function baseImage(artifact: Artifact, platform: Platform, context: Contex
   // With its documents in the store, --offline finds the whole base there.
   await store.putBytes(image.raw, image.descriptor.digest);
   await store.putBytes(image.rawConfig, image.manifest.config.digest);
-  const layers = await Promise.all(image.layers.map((layer) => store.ensure(layer, { signal, progress })));
+  const layers = await pMap(image.layers, (layer) => store.ensure(layer, { signal, progress }), {
+    concurrency: CONCURRENCY,
+    signal,
+  });
   return { ...image, layers };
 }
 
