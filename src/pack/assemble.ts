@@ -86,7 +86,7 @@ export async function assemble(
     layers: [layer],
     platform: input.platform,
     created: isoTime(request.created),
-    createdBy: 'ocislim pack',
+    createdBy: `ocislim pack ${payload.entrypoint[0] ?? ''}`.trim(),
     config: {
       ...request.config,
       entrypoint: request.config.entrypoint ?? payload.entrypoint,

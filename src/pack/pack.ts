@@ -1,4 +1,5 @@
 import { formatPlatform } from '#oci-spec-types';
+import { requirePorts, requireVolumes } from '../image/container-config.ts';
 import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
 import { formatReference, parseReference, type Reference } from '../registry/reference.ts';
@@ -20,6 +21,8 @@ import { describeResult } from './result.ts';
  */
 export async function pack(request: PackRequest, context: Context): Promise<PackResult> {
   requireTagsToPush(request.tags, request.push);
+  requirePorts(request.config.expose ?? []);
+  requireVolumes(request.config.volumes ?? []);
   const { name, inputs } = await findInputs(request.path, request.platforms, context.cwd);
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);

@@ -203,6 +203,15 @@ describe('pack, when it is asked for what cannot be', () => {
     expect(await context.store.names.list()).toEqual([]);
   });
 
+  it('finds a wrong port or volume before it writes anything', async () => {
+    const context = await withPrograms();
+    for (const config of [{ expose: ['80,443'] }, { volumes: ['data'] }])
+      await expect(pack(requestFor('./hello', { config }), context)).rejects.toMatchObject({
+        code: 'OCISLIM_USAGE',
+      });
+    expect(readdirSync(context.store.root)).toEqual(['version']);
+  });
+
   it('refuses two files for one path', async () => {
     const context = await withPrograms();
     const twice = requestFor('./hello', { dest: '/app', add: ['hello-arm64:/app'] });
