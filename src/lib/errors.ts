@@ -73,8 +73,9 @@ export class OcislimError extends Error {
     return ERROR_CODES[this.code];
   }
 
-  /** The same failure seen from further out: `prefix: message`, keeping code, hint and cause. */
+  /** The same failure seen from further out: `prefix: message`, unless it names that already. Code, hint and cause stay. */
   within(prefix: string): OcislimError {
+    if (this.message.startsWith(prefix)) return this;
     return new OcislimError(this.code, `${prefix}: ${this.message}`, { hint: this.hint, cause: this });
   }
 }

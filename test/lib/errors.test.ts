@@ -14,6 +14,11 @@ describe('OcislimError', () => {
     });
   });
 
+  it('does not name the same thing twice', () => {
+    const error = new OcislimError('OCISLIM_FAILED', 'ghcr.io/me/app: refused');
+    expect(error.within('ghcr.io/me/app')).toBe(error);
+  });
+
   it('leaves errors that are not its own as they are', async () => {
     const bug = new TypeError('bug');
     await expect(within('base', () => Promise.reject(bug))).rejects.toBe(bug);
