@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { must, ocislim, type Ran, root } from '../support/cli.ts';
 import { startRegistry } from '../support/docker-registry.ts';
+import { fakeRegistry } from '../support/fake-registry.ts';
+import { httpServer } from '../support/http-server.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { freePort } from '../support/processes.ts';
+import { proxyTo } from '../support/proxy.ts';
 import { tempDir } from '../support/temp.ts';
 
 let folder: string;
@@ -158,46 +160,24 @@ describe('bad input', () => {
 });
 
 describe('bad registries', () => {
-  const servers: { close(): void }[] = [];
-  afterEach(() => {
-    for (const server of servers.splice(0)) server.close();
-  });
-  async function serve(listener: RequestListener): Promise<string> {
-    const port = await freePort();
-    const server = createServer(listener).listen(port, '127.0.0.1');
-    servers.push(server);
-    return `127.0.0.1:${port}`;
-  }
-
   it('HTTP where HTTPS was expected', async () => {
-    const host = await serve((_, response) => response.end('{}'));
-    const mirror = `docker.io=https://${host}`;
-    const ran = await pack(
-      './hello',
-      '--base',
-      `docker.io/library/alpine`,
-      '--mirror',
-      mirror,
-      '--mirror',
-      mirror,
+    const server = await httpServer(() => ({ body: '{}' }));
+    // Plain HTTP is tried on loopback, so the registry needs another name, which a proxy gives it.
+    const proxy = await proxyTo(server.host);
+    env = { ...env, https_proxy: proxy.url };
+    const ran = await pack('./hello', '--base', 'registry.example/alpine');
+    expectFailure(
+      ran,
+      4,
+      /^ocislim: base registry\.example\/alpine: registry\.example: speaks plain HTTP where HTTPS/,
     );
-    expect(ran.stderr).toMatch(/plain HTTP where HTTPS was expected/);
+    expect(ran.stderr).toContain('hint: if that is intended, allow it with --insecure registry.example');
   });
 
   it('an unknown tag', async () => {
-    const host = await serve((request, response) => {
-      response.statusCode = request.url === '/v2/' ? 200 : 404;
-      response.end(
-        request.url === '/v2/'
-          ? '{}'
-          : '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}',
-      );
-    });
-    expectFailure(
-      await pack('./hello', '--base', `${host}/alpine:nope`),
-      4,
-      /base .*alpine:nope: .*alpine.*nope/,
-    );
+    const { host } = await fakeRegistry();
+    const ran = await pack('./hello', '--base', `${host}/alpine:nope`);
+    expectFailure(ran, 4, /base .*alpine:nope: .*alpine.*nope/);
   });
 });
 

@@ -6,6 +6,7 @@ import { openSource } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
 import { packed, root, succeeded } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
+import { requestFor } from '../support/request.ts';
 import { tempDir } from '../support/temp.ts';
 import { zipOf } from '../support/zip.ts';
 
@@ -42,21 +43,7 @@ it('the built library packs', async () => {
   )) as typeof import('../../src/index.ts');
   const cwd = tempDir();
   const context = await openContext({ store: tempDir(), cwd, env: {} });
-  const request = {
-    path: join(root, 'testdata/hello'),
-    base: 'static',
-    tags: [],
-    outputs: [],
-    push: false,
-    load: false,
-    platforms: [],
-    add: [],
-    config: {},
-    annotations: {},
-    compression: { kind: 'gzip' },
-    created: 0,
-    dryRun: false,
-  } as const;
+  const request = requestFor(join(root, 'testdata/hello'), { base: 'static' });
   const result = await pack(request, context);
   await context.close();
   const byCommand = await packed(['pack', join(root, 'testdata/hello')], {

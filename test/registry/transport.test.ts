@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer as createHttp, request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readBody } from '../../src/registry/http.ts';
 import { createTransport, type TransportOptions } from '../../src/registry/transport.ts';
 import { httpServer } from '../support/http-server.ts';
 import { freePort } from '../support/processes.ts';
+import { proxyTo } from '../support/proxy.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url));
 const tls = {
@@ -112,36 +111,6 @@ describe('the transport', () => {
 });
 
 describe('proxies', () => {
-  /** A proxy that notes what is asked of it and sends everything to `target`. */
-  async function proxyTo(target: string): Promise<{ url: string; asked: string[] }> {
-    const asked: string[] = [];
-    const [host = '', port] = target.split(':');
-    const server = createHttp((request, response) => {
-      asked.push(`${request.method} ${request.url}`);
-      const { pathname } = new URL(request.url ?? '/', 'http://x');
-      request.pipe(
-        httpRequest({ host, port, path: pathname, method: request.method }, (answer) =>
-          answer.pipe(response),
-        ),
-      );
-    });
-    server.on('connect', (request, socket) => {
-      asked.push(`CONNECT ${request.url}`);
-      const through = connect(Number(port), host, () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        through.pipe(socket).pipe(through);
-      });
-      for (const end of [through, socket]) end.on('error', () => {});
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const address = server.address();
-    return { url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, asked };
-  }
-
   it('carry HTTPS through a tunnel and HTTP as it is', async () => {
     const secure = await httpServer(() => ({ body: 'secure' }), { tls });
     const plain = await httpServer(() => ({ body: 'plain' }));

@@ -1,0 +1,37 @@
+import { createServer, request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface Proxy {
+  readonly url: string;
+  /** What it was asked for: `CONNECT HOST:PORT`, `GET URL`. */
+  readonly asked: readonly string[];
+}
+
+/** A proxy on loopback that sends everything to `target` (`HOST:PORT`), whatever is asked for; it ends with its test. */
+export async function proxyTo(target: string): Promise<Proxy> {
+  const asked: string[] = [];
+  const [host = '', port] = target.split(':');
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const { pathname } = new URL(request.url ?? '/', 'http://x');
+    const options = { host, port, path: pathname, method: request.method };
+    request.pipe(httpRequest(options, (answer) => answer.pipe(response)));
+  });
+  server.on('connect', (request, socket) => {
+    asked.push(`CONNECT ${request.url}`);
+    const through = connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      through.pipe(socket).pipe(through);
+    });
+    for (const end of [through, socket]) end.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { url: `http://127.0.0.1:${address.port}`, asked };
+}
