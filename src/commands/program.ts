@@ -1,6 +1,7 @@
 import { Command, type CommanderError, Option } from 'commander';
 import { OcislimError } from '../lib/errors.ts';
 import { VERSION } from '../version.ts';
+import { cacheCommand } from './cache.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { imagesCommand } from './images.ts';
@@ -45,6 +46,7 @@ export function createProgram(signal: AbortSignal): Command {
     indexCommand(signal),
     loginCommand(signal),
     logoutCommand(signal),
+    cacheCommand(signal),
   ]) {
     program.addCommand(command);
   }

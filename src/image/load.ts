@@ -20,8 +20,10 @@ import type { Artifact, Blob, BlobOrigin, Image, Index, Layer, Opaque, OpenOptio
 export interface BlobSource {
   /** Opens content by descriptor, verified when read to its end. @throws OCISLIM_BLOB_UNKNOWN | OCISLIM_NOT_FOUND */
   open(descriptor: Descriptor, options?: OpenOptions): Promise<Readable>;
-  /** A local file with exactly this content, where there is one. */
-  file?(digest: Digest): string | undefined;
+  /** The content from `offset` on, not verified. */
+  openAt?(descriptor: Descriptor, offset: number, options?: OpenOptions): Promise<Readable>;
+  /** Puts the content at `path` without copying it; false where that cannot be done. */
+  link?(descriptor: Descriptor, path: string): Promise<boolean>;
   /** Where a registry is known to hold this content. */
   origins?(digest: Digest): readonly BlobOrigin[];
   /** How messages name the source, e.g. `oci:dist`. */
@@ -103,7 +105,8 @@ function blobOf(source: BlobSource, descriptor: Descriptor): Blob {
   return {
     descriptor,
     open: (options) => source.open(descriptor, options),
-    file: source.file?.(descriptor.digest),
+    openAt: source.openAt?.bind(source, descriptor),
+    link: source.link?.bind(source, descriptor),
     origins: source.origins?.(descriptor.digest),
   };
 }

@@ -25,8 +25,16 @@ export interface Blob {
   open(options?: OpenOptions): Promise<Readable>;
   /** The content itself where it is at hand: a config, and other small documents. */
   readonly bytes?: Uint8Array | undefined;
-  /** The local file that holds exactly these bytes, where there is one, so that it can be linked instead of copied. */
-  readonly file?: string | undefined;
+  /**
+   * The bytes from `offset` on, not verified; only of what can be read so without reading what comes before. For
+   * transfers that go on where they broke off.
+   */
+  openAt?: ((offset: number, options?: OpenOptions) => Promise<Readable>) | undefined;
+  /**
+   * Puts exactly these bytes at `path` without copying them, where there is a local file that can be shared.
+   * @returns false where that cannot be done; then nothing is at `path`
+   */
+  link?: ((path: string) => Promise<boolean>) | undefined;
   readonly origins?: readonly BlobOrigin[] | undefined;
 }
 

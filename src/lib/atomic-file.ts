@@ -24,6 +24,10 @@ export interface WriteOptions {
   /** Permission bits of the finished file; the umask has no say. Default 0644. */
   readonly mode?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Bytes that there must be room for, where that is known; for the message when there is none. */
+  readonly size?: number | undefined;
+  /** Where the temporary file is made; default beside the finished one. On the same file system. */
+  readonly temporary?: string | undefined;
 }
 
 /**
@@ -37,10 +41,12 @@ async function writeFileAtomically<T>(
   options: WriteOptions = {},
 ): Promise<T> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
+  const beside = join(folder, `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = options.temporary ?? beside;
   const kept = removeOnInterrupt(temporary);
   try {
     await mkdir(folder, { recursive: true });
+    await mkdir(dirname(temporary), { recursive: true });
     const file = await open(temporary, 'wx', 0o600);
     let result: T;
     try {
@@ -57,7 +63,7 @@ async function writeFileAtomically<T>(
   } catch (error) {
     // Whatever hinders the clean-up, it is the first failure that counts.
     await rm(temporary, { force: true }).catch(() => {});
-    throw explainWriteError(error, path);
+    throw explainWriteError(error, path, options.size);
   } finally {
     kept.forget();
   }
@@ -69,7 +75,8 @@ export async function writeBytesAtomically(
   bytes: Uint8Array | string,
   options: WriteOptions = {},
 ): Promise<void> {
-  await writeFileAtomically(path, (file) => file.writeFile(bytes), options);
+  const size = Buffer.byteLength(bytes);
+  await writeFileAtomically(path, (file) => file.writeFile(bytes), { size, ...options });
 }
 
 /** {@link writeFileAtomically} for a stream. */
@@ -89,12 +96,14 @@ async function drainInto(file: FileHandle, stream: Readable, signal?: AbortSigna
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+/** Writes at the file's position until nothing is left; one call may take only a part. */
+export async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
   let at = 0;
   while (at < chunk.length) at += (await file.write(chunk, at)).bytesWritten;
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes what was created or renamed in a folder outlast a loss of power. */
+export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const folder = await open(path, 'r');
   try {
@@ -104,12 +113,15 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Turns the system's refusal to write into a message with the path and the remedy; other errors pass unchanged. */
-export function explainWriteError(error: unknown, path: string): unknown {
+/**
+ * Turns the system's refusal to write into a message with the path and the remedy; other errors pass unchanged.
+ * @param needed bytes that there must be room for
+ */
+export function explainWriteError(error: unknown, path: string, needed?: number): unknown {
   switch (systemCode(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return new OcislimError('OCISLIM_DISK_FULL', `${path}: no space left to write it`, {
+      return new OcislimError('OCISLIM_DISK_FULL', `${path}: no space left to write ${amount(needed)}`, {
         hint: 'free some space there, or choose another place with --store or -o',
         cause: error,
       });
@@ -136,4 +148,8 @@ export function explainWriteError(error: unknown, path: string): unknown {
     default:
       return error;
   }
+}
+
+function amount(bytes: number | undefined): string {
+  return bytes === undefined ? 'it' : `${bytes} bytes`;
 }

@@ -17,10 +17,12 @@ export class Verifier extends Transform {
   readonly #hash;
   readonly #expected: Expected;
   readonly #what: string;
+  readonly #hint: string | undefined;
   #seen = 0;
 
-  constructor(expected: Expected, what: string = expected.digest) {
+  constructor(expected: Expected, what: string = expected.digest, hint?: string) {
     super();
+    this.#hint = hint;
     this.#hash = createHash(digestAlgorithm(expected.digest));
     this.#expected = expected;
     this.#what = what;
@@ -29,7 +31,7 @@ export class Verifier extends Transform {
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#seen += chunk.length;
     if (this.#seen > this.#expected.size) {
-      done(sizeMismatch(this.#what, this.#expected.size, `at least ${this.#seen}`));
+      done(this.#sizeMismatch(`at least ${this.#seen}`));
       return;
     }
     this.#hash.update(chunk);
@@ -38,7 +40,7 @@ export class Verifier extends Transform {
 
   override _flush(done: TransformCallback): void {
     if (this.#seen !== this.#expected.size) {
-      done(sizeMismatch(this.#what, this.#expected.size, String(this.#seen)));
+      done(this.#sizeMismatch(String(this.#seen)));
       return;
     }
     const actual = this.#hash.digest('hex');
@@ -48,14 +50,22 @@ export class Verifier extends Transform {
         new OcislimError(
           'OCISLIM_DIGEST_MISMATCH',
           `${this.#what}: content has digest ${actual.slice(0, 12)}…, expected ${this.#expected.digest}`,
+          { hint: this.#hint },
         ),
       );
     }
   }
+
+  #sizeMismatch(actual: string): OcislimError {
+    const message = `${this.#what}: ${actual} bytes, expected ${this.#expected.size}`;
+    return new OcislimError('OCISLIM_SIZE_MISMATCH', message, { hint: this.#hint });
+  }
 }
 
-function sizeMismatch(what: string, expected: number, actual: string): OcislimError {
-  return new OcislimError('OCISLIM_SIZE_MISMATCH', `${what}: ${actual} bytes, expected ${expected}`);
+/** Whether content turned out not to be what its descriptor says. */
+export function isMismatch(error: unknown): boolean {
+  const code = error instanceof OcislimError ? error.code : undefined;
+  return code === 'OCISLIM_DIGEST_MISMATCH' || code === 'OCISLIM_SIZE_MISMATCH';
 }
 
 /** Reads a small stream whole, checked for size and digest; never holds more than `expected.size` bytes. */

@@ -58,7 +58,7 @@ async function treeOf(image: Image | undefined, context: Context): Promise<Tree>
   const { store, signal, progress } = context;
   const tocs = [];
   for (const layer of image?.layers ?? []) {
-    const toc = await store.toc(layer, { signal });
+    const toc = await store.tocs.get(layer, { signal });
     if (!toc.ended)
       progress.warn(`base layer ${shortDigest(layer.descriptor.digest)} has no end: it may be cut short`);
     tocs.push(toc);
@@ -119,7 +119,7 @@ export async function storeLayer(
   const onBytes = (count: number) => task?.advance(count);
   try {
     const { stream, result } = layerStream(entries, { compression, signal, onBytes });
-    const stored = await store.put(stream, { signal });
+    const stored = await store.put(stream, { signal, size });
     task?.done('packed');
     const descriptor = { mediaType: layerMediaType(compression.kind), ...stored };
     const { diffId } = result();

@@ -95,10 +95,10 @@ async function imagesOf(artifact: Artifact, context: Context): Promise<Image[]> 
 
 /** What a layer contains, unless it would have to be fetched from a registry for that. */
 async function contentsOf(layer: Layer, { store, signal }: Context): Promise<Toc | undefined> {
-  const isRemote = layer.origins !== undefined && layer.file === undefined;
-  if (!isRemote) return store.toc(layer, { signal });
-  if (!store.has(layer.descriptor.digest)) return store.knownToc(layer);
-  return store.toc(await store.ensure(layer), { signal });
+  const isRemote = layer.origins !== undefined && layer.link === undefined;
+  if (!isRemote) return store.tocs.get(layer, { signal });
+  if (!store.has(layer.descriptor.digest)) return store.tocs.known(layer);
+  return store.tocs.get(await store.ensure(layer), { signal });
 }
 
 async function describe(image: Image, context: Context): Promise<InspectedImage> {

@@ -28,8 +28,9 @@ export async function openContext(
 ): Promise<Context & { close(): Promise<void> }> {
   const { env = process.env, progress = silent, offline = false } = options;
   let registry: Promise<Registry> | undefined;
+  const store = await Store.open(storePath({ store: options.store, env }));
   return {
-    store: await Store.open(storePath({ store: options.store, env })),
+    store,
     registry: () => {
       registry ??= connect(options, env, progress);
       return registry;
@@ -41,6 +42,7 @@ export async function openContext(
     offline,
     close: async () => {
       await registry?.then((open) => open.close()).catch(() => {});
+      await store.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
 import { formatReference, parseReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
+import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
 import { assemble, payloadOf } from './assemble.ts';
 import { openBase } from './base.ts';
@@ -27,6 +28,7 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
+  if (request.push && !request.dryRun) await checkPush(references, context);
   const base = await openBase(request.base, context, request.created);
 
   const prepared = [];

@@ -4,39 +4,60 @@ import type { OpenOptions } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { Verifier } from '../lib/verify.ts';
 import { leadsInward } from './address.ts';
-import { content, discard, type HttpResponse } from './http.ts';
+import { abandon, content, discard, type HttpResponse, header } from './http.ts';
 import type { Repository } from './repository.ts';
 
+/** The bytes of a blob from somewhere on, for as long as the connection holds. */
+export type Stretch = AsyncIterable<Buffer>;
+
 /**
- * Opens a blob for reading, verified at its end (distribution-spec § Pulling blobs).
- * @throws OCISLIM_BLOB_UNKNOWN | OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_FAILED | …; the stream OCISLIM_DIGEST_MISMATCH
- *   | OCISLIM_SIZE_MISMATCH | OCISLIM_REGISTRY_UNREACHABLE
+ * Asks for a blob's bytes from `offset` on (distribution-spec § Pulling blobs, RFC 9110 § 14). A registry that does not
+ * give ranges, or not the one that was asked for, gives the whole blob, of which the beginning is thrown away.
+ * @throws OCISLIM_BLOB_UNKNOWN | OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_FAILED | …; the stretch
+ *   OCISLIM_REGISTRY_UNREACHABLE where it breaks off
  */
-export async function openBlob(
+export async function openStretch(
   repository: Repository,
-  descriptor: Descriptor,
-  options: OpenOptions = {},
-): Promise<Readable> {
-  const { digest } = descriptor;
-  const response = await repository.request({
-    method: 'GET',
-    to: `blobs/${digest}`,
-    access: 'pull',
-    signal: options.signal,
-  });
+  { digest }: Descriptor,
+  offset: number,
+  { signal }: OpenOptions,
+): Promise<Stretch> {
+  const ask = (headers?: Readonly<Record<string, string>>) =>
+    repository.request({ method: 'GET', to: `blobs/${digest}`, access: 'pull', headers, signal });
+  let response = await ask(offset > 0 ? { range: `bytes=${offset}-` } : undefined);
+  if (offset > 0) {
+    if (response.status === 206 && startsAt(response, offset)) return content(response);
+    if (response.status === 206 || response.status === 416) {
+      abandon(response);
+      response = await ask();
+    }
+  }
+  if (response.status === 200) return skip(content(response), offset);
   if (response.status === 404) {
     await discard(response);
     throw new OcislimError('OCISLIM_BLOB_UNKNOWN', `${repository.name}: has no blob ${digest}`);
   }
-  if (response.status !== 200)
-    throw await repository.failure(response, { access: 'pull' }, `read blob ${digest}`);
-  return verified(response, descriptor, `${repository.name}: ${digest}`);
+  throw await repository.failure(response, { access: 'pull' }, `read blob ${digest}`);
+}
+
+/** `Content-Range: bytes FIRST-LAST/SIZE` */
+function startsAt(response: HttpResponse, offset: number): boolean {
+  const [, first] = /^bytes (\d+)-\d+\//i.exec(header(response, 'content-range') ?? '') ?? [];
+  return Number(first) === offset;
+}
+
+async function* skip(stretch: Stretch, count: number): Stretch {
+  let left = count;
+  for await (const chunk of stretch) {
+    if (left < chunk.length) yield left === 0 ? chunk : chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
+  }
 }
 
 /** The body with its size and digest checked; whoever reads it gets what goes wrong as the stream's error. */
-function verified(response: HttpResponse, descriptor: Descriptor, what: string): Readable {
+export function verified(stretch: Stretch, descriptor: Descriptor, what: string): Verifier {
   const verifier = new Verifier(descriptor, what);
-  pipeline(content(response), verifier, () => {
+  pipeline(stretch, verifier, () => {
     // The verifier carries the error to whoever reads it.
   });
   return verifier;
@@ -61,7 +82,8 @@ export async function openForeign(
       anonymous: true,
       signal: options.signal,
     });
-    if (response.status === 200) return verified(response, descriptor, `${url.host}: ${descriptor.digest}`);
+    if (response.status === 200)
+      return verified(content(response), descriptor, `${url.host}: ${descriptor.digest}`);
     await discard(response);
   }
   return undefined;

@@ -64,6 +64,11 @@ export async function discard(response: HttpResponse): Promise<void> {
   }
 }
 
+/** Ends an answer whose body is too long to throw away; costs its connection. */
+export function abandon(response: HttpResponse): void {
+  response.body.on('error', () => {}).destroy();
+}
+
 /** An answer's body; what breaks it off is named in the user's words. */
 export async function* content(response: Pick<HttpResponse, 'body' | 'url'>): AsyncGenerator<Buffer> {
   try {

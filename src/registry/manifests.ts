@@ -15,6 +15,7 @@ import type { OpenOptions } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { contentType, discard, type HttpResponse, header, readBody } from './http.ts';
 import type { Repository } from './repository.ts';
+import { backoff, realSleep } from './retry.ts';
 
 /** All four in one: some registries look at nothing but the first header line, others refuse an index without it. */
 const ACCEPT = [
@@ -130,6 +131,7 @@ export async function hasManifest(
 
 /**
  * Stores a manifest under a tag or its digest (distribution-spec § Pushing Manifests).
+ * @returns whether the registry lists it with the subject it names (§ Pushing Manifests with Subject)
  * @throws OCISLIM_DIGEST_MISMATCH where the registry made something else of it; OCISLIM_UNAUTHORIZED | …
  */
 export async function putManifest(
@@ -138,7 +140,7 @@ export async function putManifest(
   mediaType: string,
   tagOrDigest: string,
   options: OpenOptions = {},
-): Promise<void> {
+): Promise<{ readonly listed: boolean }> {
   const response = await repository.request({
     method: 'PUT',
     to: `manifests/${tagOrDigest}`,
@@ -152,11 +154,60 @@ export async function putManifest(
   }
   await discard(response);
   const claimed = claimedDigest(response);
-  if (claimed === undefined || claimed === sha256(raw)) return;
+  if (claimed === undefined || claimed === sha256(raw))
+    return { listed: header(response, 'oci-subject') !== undefined };
   throw mismatch(
     nameOf(repository, tagOrDigest),
     `pushed as ${sha256(raw)}, the registry says it has ${claimed}`,
   );
+}
+
+/** How often a tag is looked at; some registries need a moment until they show what they have accepted. */
+const LOOKS = 4;
+
+/**
+ * Makes sure that a tag which was just pushed names what was pushed. Who may push but not pull is believed.
+ * @throws OCISLIM_REGISTRY_FAILED where it names something else
+ */
+export async function confirmTag(
+  repository: Repository,
+  tag: string,
+  digest: Digest,
+  options: OpenOptions = {},
+): Promise<void> {
+  for (let look = 1; ; look++) {
+    const found = await tagDigest(repository, tag, options);
+    if (found === digest || found === 'unreadable') return;
+    if (look === LOOKS) {
+      throw new OcislimError(
+        'OCISLIM_REGISTRY_FAILED',
+        `${nameOf(repository, tag)}: was pushed as ${digest}, but ${found === undefined ? 'is not there' : `names ${found}`}`,
+        { hint: 'somebody else may have pushed the tag at the same time; push it again' },
+      );
+    }
+    await (repository.sleep ?? realSleep)(backoff(look), options.signal);
+  }
+}
+
+async function tagDigest(
+  repository: Repository,
+  tag: string,
+  options: OpenOptions,
+): Promise<Digest | 'unreadable' | undefined> {
+  const request = {
+    to: `manifests/${tag}`,
+    access: 'push',
+    headers: { accept: ACCEPT },
+    ...options,
+  } as const;
+  const head = await repository.request({ ...request, method: 'HEAD' });
+  await discard(head);
+  const claimed = claimedDigest(head);
+  if (head.status === 200 && claimed !== undefined) return claimed;
+  const response = await repository.request({ ...request, method: 'GET' });
+  if (response.status === 200) return sha256(await readBody(response, DOCUMENT_LIMIT));
+  await discard(response);
+  return response.status === 404 ? undefined : 'unreadable';
 }
 
 function nameOf({ name }: Repository, tagOrDigest: string): string {

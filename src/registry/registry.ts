@@ -8,15 +8,17 @@ import { authenticator, givenLookup } from './auth.ts';
 import { type Credential, credentialFinder } from './credentials.ts';
 import { serverFinder } from './discovery.ts';
 import { discard } from './http.ts';
-import { hasManifest, putManifest } from './manifests.ts';
+import { confirmTag, hasManifest, putManifest } from './manifests.ts';
 import { type Endpoint, endpointFinder } from './mirrors.ts';
 import { redirecting } from './redirect.ts';
 import { parseReference, type Reference } from './reference.ts';
+import { listReferrer, listReferrers } from './referrers.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { retrying, type Sleep } from './retry.ts';
 import { resolveFrom } from './source.ts';
-import { createTransport } from './transport.ts';
-import { type PushBlobOptions, pushBlob } from './uploads.ts';
+import { createTransport, type TransportOptions } from './transport.ts';
+import { cancelUpload } from './upload.ts';
+import { type PushBlobOptions, pushBlob, startUpload } from './uploads.ts';
 
 export interface RegistryOptions {
   readonly config: RegistriesConfig;
@@ -30,6 +32,9 @@ export interface RegistryOptions {
   readonly userAgent: string;
   readonly progress: Progress;
   readonly sleep?: Sleep | undefined;
+  /** Milliseconds since the epoch; for tests, like `sleep` and `timeouts`. */
+  readonly now?: (() => number) | undefined;
+  readonly timeouts?: TransportOptions['timeouts'];
 }
 
 /** The client of all registries. */
@@ -42,6 +47,11 @@ export interface Registry {
     reference: Reference,
     options?: OpenOptions,
   ): Promise<{ readonly descriptor: Descriptor; readonly source: BlobSource }>;
+  /**
+   * What refers to a manifest as its subject: signatures, SBOMs (distribution-spec § Listing Referrers).
+   * @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_…
+   */
+  referrers(reference: Reference, subject: Digest, options?: OpenOptions): Promise<readonly Descriptor[]>;
   /** Where to push; never a mirror. @throws OCISLIM_REGISTRY_BLOCKED */
   target(reference: Reference, options?: OpenOptions): Promise<Target>;
   /** Parses a name, with the short-name aliases of registries.conf. @throws OCISLIM_REFERENCE_INVALID */
@@ -57,14 +67,19 @@ export interface Target {
   hasManifest(digest: Digest, options?: OpenOptions): Promise<boolean>;
   /** Asks, else mounts from a repository of the same registry that has it, else uploads. */
   pushBlob(blob: Blob, options?: PushBlobOptions): Promise<'exists' | 'mounted' | 'pushed'>;
-  pushManifest(raw: Uint8Array, mediaType: string, tagOrDigest: string, options?: OpenOptions): Promise<void>;
+  /** By its digest. Where it has a subject, it is listed with it. */
+  pushManifest(raw: Uint8Array, descriptor: Descriptor, options?: OpenOptions): Promise<void>;
+  /** Gives a manifest a tag, and looks whether it has it. */
+  pushTag(raw: Uint8Array, descriptor: Descriptor, tag: string, options?: OpenOptions): Promise<void>;
+  /** Finds out whether one may push, without leaving anything there. @throws OCISLIM_UNAUTHORIZED | … */
+  checkPush(options?: OpenOptions): Promise<void>;
 }
 
 /** @throws OCISLIM_USAGE for a mirror that is no URL; OCISLIM_CONFIG_INVALID for a `caFile` that is none */
 export function openRegistry(options: RegistryOptions): Registry {
-  const { config, env, home, userAgent, caFile, progress, sleep } = options;
-  const transport = createTransport({ caFile, env, userAgent });
-  const send = retrying(transport.send, sleep);
+  const { config, env, home, userAgent, caFile, progress, sleep, now } = options;
+  const transport = createTransport({ caFile, env, userAgent, timeouts: options.timeouts });
+  const send = retrying(transport.send, { sleep, now });
   const endpointsOf = endpointFinder(options);
   const serverOf = serverFinder(transport.send);
   const findCredential = credentialFinder({ env, home });
@@ -77,7 +92,7 @@ export function openRegistry(options: RegistryOptions): Registry {
     const key = `${server.base.href}${path} ${server.unverified}`;
     const known = repositories.get(key);
     if (known !== undefined) return known;
-    const repository = openRepository({ server, path, send, findCredential, sleep });
+    const repository = openRepository({ server, path, send, findCredential, sleep, now });
     repositories.set(key, repository);
     return repository;
   };
@@ -96,13 +111,26 @@ export function openRegistry(options: RegistryOptions): Registry {
       }));
       return resolveFrom(reference, candidates, warnOnce, open);
     },
+    referrers: async (reference, subject, open = {}) =>
+      listReferrers(await connect(endpointsOf(reference).origin, open), subject, open),
     target: async (reference, open) => {
       const repository = await connect(endpointsOf(reference).origin, open);
       return {
         hasManifest: (digest, options) => hasManifest(repository, digest, options),
         pushBlob: (blob, options) => pushBlob(repository, blob, options),
-        pushManifest: (raw, mediaType, tagOrDigest, options) =>
-          putManifest(repository, raw, mediaType, tagOrDigest, options),
+        pushManifest: async (raw, descriptor, options) => {
+          const { mediaType, digest } = descriptor;
+          const { listed } = await putManifest(repository, raw, mediaType, digest, options);
+          if (!listed) await listReferrer(repository, raw, descriptor, options);
+        },
+        pushTag: async (raw, { mediaType, digest }, tag, options) => {
+          await putManifest(repository, raw, mediaType, tag, options);
+          await confirmTag(repository, tag, digest, options);
+        },
+        checkPush: async (options) => {
+          const session = await startUpload(repository, options);
+          await cancelUpload(repository, session.url);
+        },
       };
     },
     parse: (text) => parseReference(text, { aliases: config.aliases }),

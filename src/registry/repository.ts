@@ -24,6 +24,8 @@ export interface RepositoryOptions {
   readonly findCredential: FindCredential;
   /** Between tries of what cannot be repeated by sending the same request again. */
   readonly sleep?: Sleep | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
 }
 
 interface RepositoryRequest extends Omit<HttpRequest, 'url' | 'scopes'> {
@@ -61,6 +63,7 @@ export function openRepository({ server, path, findCredential, ...rest }: Reposi
     subject: name,
     credential: () => findCredential({ registry, repository: path }),
     send: rest.send,
+    now: rest.now,
   });
   const send = redirecting(auth.send);
   const scopes = (access: Access) => [repositoryScope(path, access)];

@@ -11,31 +11,61 @@ export const realSleep: Sleep = async (milliseconds, signal) => {
 };
 
 /** Tries of one request, the first included. */
-export const ATTEMPTS = 5;
+export const ATTEMPTS = 6;
 /** A wrong host or port is mostly a mistake, of which the user should hear soon. */
 const CONNECT_ATTEMPTS = 3;
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 10_000;
 /** A server that wants more time than this gets what we wait anyway. */
 const LONGEST_RETRY_AFTER = 30_000;
+/** All the waiting that one request may cost, in milliseconds. */
+const PATIENCE = 120_000;
 
-/** Answers that may be another one a moment later; 499 and 522 are proxies' (REGISTRY.md). */
+/** Answers that may be another one a moment later; 499 and 522 are proxies'. */
 const PASSING = new Set([408, 429, 499, 500, 502, 503, 504, 522]);
 
-/** Repeats what may pass: broken connections and {@link PASSING} answers, with growing waits, a few times. */
-export function retrying(send: Send, sleep: Sleep = realSleep): Send {
+export function isPassing(response: Pick<HttpResponse, 'status'>): boolean {
+  return PASSING.has(response.status);
+}
+
+export interface RetryOptions {
+  readonly sleep?: Sleep | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
+}
+
+/**
+ * Repeats what may pass: broken connections and answers that are {@link isPassing}, with growing waits, a few times. A
+ * host that asks to be left alone for a while is left alone by all requests.
+ */
+export function retrying(send: Send, { sleep = realSleep, now = Date.now }: RetryOptions = {}): Send {
+  const answered = new Set<string>();
+  const quietUntil = new Map<string, number>();
+
   return async (request) => {
+    const { origin } = request.url;
+    let waited = 0;
+    const wait = async (milliseconds: number) => {
+      waited += milliseconds;
+      await sleep(milliseconds, request.signal);
+    };
     for (let attempt = 1; ; attempt++) {
-      const last = attempt === ATTEMPTS || request.retry === 'none';
+      const quiet = (quietUntil.get(origin) ?? 0) - now();
+      if (quiet > 0) await wait(quiet);
+      const last = attempt === ATTEMPTS || request.retry === 'none' || waited >= PATIENCE;
       try {
         const response = await send(request);
-        if (last || !PASSING.has(response.status) || isExhausted(response)) return response;
+        answered.add(origin);
+        if (last || !isPassing(response) || isExhausted(response)) return response;
         await discard(response);
-        await sleep(retryAfter(response) ?? backoff(attempt), request.signal);
+        const asked = retryAfter(response, now());
+        if (asked !== undefined) quietUntil.set(origin, now() + asked);
+        else await wait(backoff(attempt));
       } catch (error) {
-        const enough = isConnectFailure(error) && attempt >= CONNECT_ATTEMPTS;
+        const known = answered.has(origin);
+        const enough = !known && isConnectFailure(error) && attempt >= CONNECT_ATTEMPTS;
         if (last || enough || !mayPass(error, request)) throw error;
-        await sleep(backoff(attempt), request.signal);
+        await wait(backoff(attempt));
       }
     }
   };

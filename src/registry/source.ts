@@ -3,10 +3,12 @@ import { type Descriptor, type Digest, isIndexType, isManifestType } from '#oci-
 import type { BlobSource } from '../image/load.ts';
 import type { BlobOrigin, OpenOptions } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
-import { openBlob, openForeign } from './blobs.ts';
+import { isMismatch, Verifier } from '../lib/verify.ts';
+import { openForeign, openStretch, type Stretch, verified } from './blobs.ts';
 import { type FetchedManifest, getManifest } from './manifests.ts';
 import { type Reference, repositoryName } from './reference.ts';
 import type { Repository } from './repository.ts';
+import { resuming } from './resume.ts';
 
 /** A repository that is connected to when its turn comes. */
 export interface Candidate {
@@ -89,7 +91,7 @@ function repositorySource(
   warn: (message: string) => void,
 ): BlobSource {
   const documents = new Map<Digest, Uint8Array>([[first.value.descriptor.digest, first.value.raw]]);
-  const servedBy = new Map<Digest, BlobOrigin>();
+  const servedBy = new Map<Digest, { readonly origin: BlobOrigin; readonly at: number }>();
   // Candidates before the one that had the manifest have been found wanting.
   const left = candidates.slice(first.at);
   const guesses = [originOf(first.repository), ...left.slice(1).map(({ guess }) => guess)];
@@ -100,17 +102,32 @@ function repositorySource(
     documents.set(digest, value.raw);
     return inMemory(value.raw);
   };
+  /** Whoever gave something wrong for a blob is not asked for it again while there are others. */
+  const distrusted = new Map<Digest, number>();
+  const stretch = async (descriptor: Descriptor, offset: number, breaks: number, options: OpenOptions) => {
+    const others = left.length - 1;
+    const passed = Math.min((distrusted.get(descriptor.digest) ?? 0) + Math.floor(breaks / 2), others);
+    const get = (repository: Repository) => openStretch(repository, descriptor, offset, options);
+    const { value, repository, at } = await firstThatWorks(left.slice(passed), get, warn, options);
+    servedBy.set(descriptor.digest, { origin: originOf(repository), at: passed + at });
+    return value;
+  };
+  const read = (descriptor: Descriptor, offset: number, { signal }: OpenOptions) => {
+    const open = (at: number, breaks: number) => stretch(descriptor, at, breaks, { signal });
+    return resuming(descriptor, offset, { open, sleep: first.repository.sleep, signal });
+  };
   const openContent = async (descriptor: Descriptor, options: OpenOptions): Promise<Readable> => {
-    try {
-      const get = (repository: Repository) => openBlob(repository, descriptor, options);
-      const { value, repository } = await firstThatWorks(left, get, warn, options);
-      servedBy.set(descriptor.digest, originOf(repository));
-      return value;
-    } catch (error) {
+    const { digest } = descriptor;
+    // The first stretch is asked for at once, so that "no such blob" is this call's error and not the stream's.
+    const bytes = await begun(read(descriptor, 0, options)).catch(async (error: unknown) => {
       const foreign = isUnknown(error) ? await openForeign(first.repository, descriptor, options) : undefined;
       if (foreign === undefined) throw error;
       return foreign;
-    }
+    });
+    if (bytes instanceof Verifier) return bytes;
+    return verified(bytes, descriptor, `${name}: ${digest}`).once('error', (error) => {
+      if (isMismatch(error)) distrusted.set(digest, (servedBy.get(digest)?.at ?? 0) + 1);
+    });
   };
   return {
     name,
@@ -121,9 +138,11 @@ function repositorySource(
       const isDocument = isManifestType(mediaType) || isIndexType(mediaType);
       return isDocument ? openDocument(digest, options) : openContent(descriptor, options);
     },
+    openAt: async (descriptor, offset, options = {}) =>
+      Readable.from(await begun(read(descriptor, offset, options)), { objectMode: false }),
     // Asked before the content is fetched, too; then it is most likely where its manifest was.
     origins: (digest) => {
-      const served = servedBy.get(digest);
+      const served = servedBy.get(digest)?.origin;
       return served === undefined ? guesses : [served, ...guesses];
     },
   };
@@ -135,4 +154,18 @@ function originOf({ server, path }: Repository): BlobOrigin {
 
 function inMemory(bytes: Uint8Array): Readable {
   return Readable.from([Buffer.from(bytes)], { objectMode: false });
+}
+
+/** The same bytes once the first of them are there, or what hinders them. */
+async function begun(stretch: Stretch): Promise<Stretch> {
+  const iterator = stretch[Symbol.asyncIterator]();
+  let held: IteratorResult<Buffer> | undefined = await iterator.next();
+  const next = async () => {
+    const result = held ?? iterator.next();
+    held = undefined;
+    return result;
+  };
+  // A generator that was not begun would not end what it was given.
+  const end = async () => iterator.return?.() ?? { done: true as const, value: undefined };
+  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
 }

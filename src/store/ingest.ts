@@ -1,17 +1,22 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Digest, digestAlgorithm } from '#oci-spec-types';
-import { explainWriteError, removeOnInterrupt } from '../lib/atomic-file.ts';
+import type { Blob } from '../image/model.ts';
+import { explainWriteError, removeOnInterrupt, syncFolder, writeAll } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
-import type { Expected } from '../lib/verify.ts';
+import { type Expected, isMismatch } from '../lib/verify.ts';
 
 export interface IngestOptions {
-  readonly temporaryFolder: string;
-  /** The final path of content with this digest. */
-  readonly place: (digest: Digest) => string;
+  /** A file that does not exist, on the file system of the final place. */
+  readonly temporary: string;
+  /** The final path of content with this digest; asked once the content is complete. */
+  readonly place: (digest: Digest) => Promise<string>;
   readonly expected?: Expected | undefined;
+  /** Bytes that there must be room for, for messages. */
+  readonly size?: number | undefined;
   readonly onBytes?: ((count: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,43 +28,113 @@ export interface IngestOptions {
  *   OCISLIM_DISK_FULL | OCISLIM_NOT_WRITABLE
  */
 export async function ingest(stream: Readable, options: IngestOptions): Promise<Expected> {
-  const { expected, signal } = options;
-  const temporary = join(options.temporaryFolder, randomBytes(12).toString('hex'));
+  const { expected, temporary } = options;
   const kept = removeOnInterrupt(temporary);
   try {
-    await mkdir(options.temporaryFolder, { recursive: true });
+    await mkdir(dirname(temporary), { recursive: true });
     const file = await open(temporary, 'wx', 0o600);
-    const algorithm = expected === undefined ? 'sha256' : digestAlgorithm(expected.digest);
-    const hash = createHash(algorithm);
+    const hash = createHash(algorithmOf(expected));
+    let size: number;
+    try {
+      size = await append(stream, file, hash, { ...options, limit: expected?.size });
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return await settle(temporary, { size, hash }, options);
+  } catch (error) {
+    stream.destroy();
+    await rm(temporary, { force: true }).catch(() => {});
+    throw explainWriteError(error, dirname(temporary), options.size ?? expected?.size);
+  } finally {
+    kept.forget();
+  }
+}
+
+export interface DownloadOptions extends Omit<IngestOptions, 'temporary' | 'expected'> {
+  /** Keeps what has come so far, also for later runs. Nobody else may write to it meanwhile. */
+  readonly partial: string;
+}
+
+/**
+ * Like {@link ingest} for a blob that can be read from any byte on: goes on from what an earlier try has left in
+ * `partial`, and leaves there what it got when it breaks off.
+ */
+export async function download(
+  blob: Blob & { readonly openAt: NonNullable<Blob['openAt']> },
+  options: DownloadOptions,
+): Promise<void> {
+  const { partial, signal, onBytes } = options;
+  const expected = blob.descriptor;
+  try {
+    await mkdir(dirname(partial), { recursive: true });
+    const file = await open(partial, 'a', 0o600);
+    const hash = createHash(algorithmOf(expected));
     let size = 0;
     try {
-      for await (const chunk of stream) {
-        signal?.throwIfAborted();
-        const bytes = chunk as Buffer;
-        size += bytes.length;
-        hash.update(bytes);
-        options.onBytes?.(bytes.length);
-        for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+      if ((await file.stat()).size > expected.size) await file.truncate(0);
+      for await (const chunk of createReadStream(partial, { highWaterMark: 256 * 1024 })) {
+        hash.update(chunk as Buffer);
+        size += (chunk as Buffer).length;
+      }
+      onBytes?.(size);
+      if (size < expected.size) {
+        const stream = size === 0 ? await blob.open({ signal }) : await blob.openAt(size, { signal });
+        size += await append(stream, file, hash, { ...options, limit: expected.size - size });
       }
       await file.sync();
     } finally {
       await file.close();
     }
-    signal?.throwIfAborted();
-    const digest = `${algorithm}:${hash.digest('hex')}` as Digest;
-    if (expected !== undefined) requireExpected({ digest, size }, expected);
-    const path = options.place(digest);
-    await mkdir(dirname(path), { recursive: true });
-    await chmod(temporary, 0o444);
-    await rename(temporary, path);
-    return { digest, size };
+    await settle(partial, { size, hash }, { ...options, expected });
   } catch (error) {
-    stream.destroy();
-    await rm(temporary, { force: true }).catch(() => {});
-    throw explainWriteError(error, options.temporaryFolder);
-  } finally {
-    kept.forget();
+    // What is wrong, and what has no room, is of no use to a later try; the rest is.
+    const explained = explainWriteError(error, dirname(partial), expected.size);
+    if (isMismatch(error) || explained !== error) await rm(partial, { force: true }).catch(() => {});
+    throw explained;
   }
+}
+
+function algorithmOf(expected: Expected | undefined): string {
+  return expected === undefined ? 'sha256' : digestAlgorithm(expected.digest);
+}
+
+/** Appends a stream to a file and a hash; gives its size in bytes. */
+async function append(
+  stream: Readable,
+  file: FileHandle,
+  hash: Hash,
+  { signal, onBytes, limit }: Pick<IngestOptions, 'signal' | 'onBytes'> & { limit: number | undefined },
+): Promise<number> {
+  let size = 0;
+  for await (const chunk of stream) {
+    signal?.throwIfAborted();
+    const bytes = chunk as Buffer;
+    size += bytes.length;
+    if (limit !== undefined && size > limit)
+      throw new OcislimError('OCISLIM_SIZE_MISMATCH', 'more bytes than its descriptor says');
+    hash.update(bytes);
+    onBytes?.(bytes.length);
+    await writeAll(file, bytes);
+  }
+  signal?.throwIfAborted();
+  return size;
+}
+
+/** Checks what a finished file holds, and moves it to its place. */
+async function settle(
+  path: string,
+  { size, hash }: { readonly size: number; readonly hash: Hash },
+  { expected, place }: Pick<IngestOptions, 'expected' | 'place'>,
+): Promise<Expected> {
+  const digest = `${algorithmOf(expected)}:${hash.digest('hex')}` as Digest;
+  if (expected !== undefined) requireExpected({ digest, size }, expected);
+  const final = await place(digest);
+  await mkdir(dirname(final), { recursive: true });
+  await chmod(path, 0o444);
+  await rename(path, final);
+  await syncFolder(dirname(final));
+  return { digest, size };
 }
 
 function requireExpected(actual: Expected, expected: Expected): void {
@@ -75,4 +150,21 @@ function requireExpected(actual: Expected, expected: Expected): void {
       `${expected.digest}: content has digest ${actual.digest}`,
     );
   }
+}
+
+/** Whether a file holds exactly the expected content. */
+export async function checkFile(path: string, expected: Expected): Promise<'absent' | 'intact' | 'damaged'> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return 'absent';
+  if (found.size !== expected.size) return 'damaged';
+  const hash = createHash(digestAlgorithm(expected.digest));
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 }))
+      hash.update(chunk as Buffer);
+  } catch {
+    return 'damaged';
+  }
+  return `${digestAlgorithm(expected.digest)}:${hash.digest('hex')}` === expected.digest
+    ? 'intact'
+    : 'damaged';
 }

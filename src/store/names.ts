@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Descriptor, decodeDescriptor, digestHex, parseJson, sha256 } from '#oci-spec-types';
-import { writeBytesAtomically } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
+import type { WriteSmall } from './notes.ts';
 
 export interface NamedDescriptor {
   readonly name: string;
@@ -15,9 +15,11 @@ export interface NamedDescriptor {
  */
 export class Names {
   readonly #folder: string;
+  readonly #write: WriteSmall;
 
-  constructor(folder: string) {
+  constructor(folder: string, write: WriteSmall) {
     this.#folder = folder;
+    this.#write = write;
   }
 
   async get(name: string): Promise<Descriptor | undefined> {
@@ -26,8 +28,7 @@ export class Names {
 
   async set(name: string, descriptor: Descriptor): Promise<void> {
     const { mediaType, digest, size } = descriptor;
-    await mkdir(this.#folder, { recursive: true });
-    await writeBytesAtomically(
+    await this.#write(
       this.#path(name),
       `${JSON.stringify({ name, descriptor: { mediaType, digest, size } })}\n`,
     );

@@ -1,17 +1,23 @@
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import { type Descriptor, type Digest, digestAlgorithm, digestHex, shortDigest } from '#oci-spec-types';
 import type { BlobSource } from '../image/load.ts';
-import type { Blob, BlobOrigin, Layer, OpenOptions } from '../image/model.ts';
-import { decodeToc, encodeToc, readToc, type Toc } from '../layer/toc.ts';
+import type { Blob, OpenOptions } from '../image/model.ts';
 import { explainWriteError, writeBytesAtomically } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
-import { type Progress, silent } from '../lib/progress.ts';
-import { type Expected, Verifier } from '../lib/verify.ts';
-import { ingest } from './ingest.ts';
+import { linkFile } from '../lib/link-file.ts';
+import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
+import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
+import { checkFile, download, ingest } from './ingest.ts';
+import { Locks } from './locks.ts';
 import { Names } from './names.ts';
+import { Notes } from './notes.ts';
+import { Origins } from './origins.ts';
+import { Pins } from './pins.ts';
+import { Tocs } from './tocs.ts';
 
 /** The layout of the folder that this version reads and writes. */
 const FORMAT_VERSION = 1;
@@ -22,6 +28,8 @@ export interface EnsureOptions extends OpenOptions {
 
 export interface PutOptions extends OpenOptions {
   readonly expected?: Expected | undefined;
+  /** Bytes that there must be room for, for the message when there is none. */
+  readonly size?: number | undefined;
   readonly onBytes?: ((count: number) => void) | undefined;
 }
 
@@ -34,6 +42,9 @@ export interface PutOptions extends OpenOptions {
  *     resolved/          what references of registries meant when last asked, for --offline
  *     tocs/HEX           a layer's table of contents, by diffID
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
+ *     partial/HEX        downloads that broke off, to go on with
+ *     damaged/HEX        content that turned out not to be what its name says
+ *     locks/, pins/      what the processes that live are doing, see locks.ts and pins.ts
  *     tmp/               unfinished writes
  */
 export class Store implements BlobSource {
@@ -41,12 +52,23 @@ export class Store implements BlobSource {
   readonly root: string;
   readonly names: Names;
   readonly resolved: Names;
+  readonly locks: Locks;
+  readonly pins: Pins;
+  readonly tocs: Tocs;
+  readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
+  /** Content that this process has written, or read and found right. */
+  readonly #intact = new Set<Digest>();
 
   private constructor(root: string) {
     this.root = root;
-    this.names = new Names(join(root, 'names'));
-    this.resolved = new Names(join(root, 'resolved'));
+    const write = (path: string, bytes: string | Uint8Array) => this.#writeSmall(path, bytes);
+    this.names = new Names(join(root, 'names'), write);
+    this.resolved = new Names(join(root, 'resolved'), write);
+    this.locks = new Locks(join(root, 'locks'));
+    this.pins = new Pins(join(root, 'pins'), this.locks);
+    this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
+    this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 
   /**
@@ -70,20 +92,46 @@ export class Store implements BlobSource {
     return new Store(root);
   }
 
+  /** Lets others clean up what this process has used; for programs that go on. */
+  async close(): Promise<void> {
+    await this.pins.release();
+  }
+
   #blobPath(digest: Digest): string {
     return join(this.root, 'blobs', digestAlgorithm(digest), digestHex(digest));
   }
 
-  file(digest: Digest): string | undefined {
-    const path = this.#blobPath(digest);
-    return existsSync(path) ? path : undefined;
+  /** The path of a file for unfinished work, not made yet; a clean-up removes it once this process has ended. */
+  async temporaryFile(): Promise<string> {
+    const folder = join(this.root, 'tmp');
+    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      throw explainWriteError(error, this.root);
+    });
+    const run = await this.pins.run();
+    return join(folder, `${run ?? 'run.unknown'}.${randomBytes(8).toString('hex')}`);
+  }
+
+  async #writeSmall(path: string, bytes: string | Uint8Array, mode = 0o644): Promise<void> {
+    await writeBytesAtomically(path, bytes, { mode, temporary: await this.temporaryFile() });
   }
 
   has(digest: Digest): boolean {
-    return this.file(digest) !== undefined;
+    return existsSync(this.#blobPath(digest));
   }
 
   async open(descriptor: Descriptor, options: OpenOptions = {}): Promise<Readable> {
+    const { digest } = descriptor;
+    const stream = await this.openAt(descriptor, 0, options);
+    const hint = 'it was set aside: pull or pack the image again';
+    const verifier = new Verifier(descriptor, `store: ${digest} is damaged`, hint);
+    pipeline(stream, verifier, (error) => {
+      // The verifier carries the error to whoever reads it.
+      if (isMismatch(error)) void this.#setAside(digest);
+    });
+    return verifier;
+  }
+
+  async openAt(descriptor: Descriptor, offset: number, { signal }: OpenOptions = {}): Promise<Readable> {
     const path = this.#blobPath(descriptor.digest);
     const found = await stat(path).catch((error: unknown) => {
       if (systemCode(error) === 'ENOENT') return undefined;
@@ -94,116 +142,135 @@ export class Store implements BlobSource {
         hint: 'pull or pack the image again',
       });
     }
-    const verifier = new Verifier(descriptor, path);
-    const stream = createReadStream(path, { highWaterMark: 256 * 1024, signal: options.signal });
-    pipeline(stream, verifier, () => {
-      // The verifier carries the error to whoever reads it.
-    });
-    return verifier;
+    return createReadStream(path, { start: offset, highWaterMark: 256 * 1024, signal });
+  }
+
+  async link(descriptor: Descriptor, path: string): Promise<boolean> {
+    return (await this.#isIntact(descriptor)) && linkFile(this.#blobPath(descriptor.digest), path);
   }
 
   /** Takes in a stream; nothing is visible until all of it is there and, where `expected` is given, is right. */
   async put(stream: Readable, options: PutOptions = {}): Promise<Expected> {
-    return ingest(stream, {
-      temporaryFolder: join(this.root, 'tmp'),
-      place: (digest) => this.#blobPath(digest),
-      ...options,
-    });
+    const temporary = await this.temporaryFile();
+    return ingest(stream, { temporary, place: (digest) => this.#place(digest), ...options });
+  }
+
+  /** Where finished content goes. */
+  async #place(digest: Digest): Promise<string> {
+    await this.pins.pin(digest);
+    this.#intact.add(digest);
+    return this.#blobPath(digest);
   }
 
   /** Takes in a small document. */
   async putBytes(bytes: Uint8Array, digest: Digest): Promise<void> {
-    if (!this.has(digest)) await writeBytesAtomically(this.#blobPath(digest), bytes, { mode: 0o444 });
-  }
-
-  /** A blob's local copy, fetched first where the store has none. One download per digest in this process. */
-  async ensure<B extends Blob>(blob: B, options: EnsureOptions = {}): Promise<B> {
-    const { digest } = blob.descriptor;
-    if (blob.bytes !== undefined) await this.putBytes(blob.bytes, digest);
-    if (!this.has(digest)) {
-      let running = this.#running.get(digest);
-      if (running === undefined) {
-        running = this.#fetch(blob, options).finally(() => this.#running.delete(digest));
-        this.#running.set(digest, running);
-      }
-      await running;
-    }
-    return {
-      ...blob,
-      file: this.#blobPath(digest),
-      origins: blob.origins ?? this.origins(digest),
-      open: (open?: OpenOptions) => this.open(blob.descriptor, open),
-    };
-  }
-
-  async #fetch(blob: Blob, { signal, progress = silent }: EnsureOptions): Promise<void> {
-    const { digest, size } = blob.descriptor;
-    const task = progress.task(shortDigest(digest), size);
-    try {
-      const stream = await blob.open({ signal });
-      await this.put(stream, { expected: blob.descriptor, signal, onBytes: (count) => task.advance(count) });
-      if (blob.origins?.length) await this.#recordOrigins(digest, blob.origins);
-      task.done('pulled');
-    } catch (error) {
-      task.fail();
-      throw error;
-    }
-  }
-
-  async #recordOrigins(digest: Digest, origins: readonly BlobOrigin[]): Promise<void> {
-    await writeBytesAtomically(this.#originsPath(digest), JSON.stringify(origins));
-  }
-
-  #originsPath(digest: Digest): string {
-    return join(this.root, 'origins', digestHex(digest));
-  }
-
-  /** Repositories that held the blob when it was fetched; a guess that saves an upload, never a promise. */
-  origins(digest: Digest): readonly BlobOrigin[] {
-    try {
-      const known: unknown = JSON.parse(readFileSync(this.#originsPath(digest), 'utf8'));
-      return Array.isArray(known) ? known.filter(isOrigin) : [];
-    } catch {
-      return [];
-    }
-  }
-
-  /** What a layer contains, where that is known without reading it. */
-  async knownToc(layer: Layer): Promise<Toc | undefined> {
-    const known = await readFile(this.#tocPath(layer)).catch(() => undefined);
-    return known && decodeToc(known);
-  }
-
-  #tocPath({ diffId }: Layer): string {
-    return join(this.root, 'tocs', digestHex(diffId));
+    const path = await this.#place(digest);
+    const there = await readFile(path).catch(() => undefined);
+    if (there === undefined || !there.equals(bytes)) await this.#writeSmall(path, bytes, 0o444);
   }
 
   /**
-   * What a layer contains: read once, from wherever the layer is, and remembered by its diffID.
-   * @throws OCISLIM_DIGEST_MISMATCH when the content is not what the image's config says.
+   * A blob's local copy: what the store has is checked once in a run, what it lacks or has damaged is fetched. One
+   * download per digest, however many processes ask.
    */
-  async toc(layer: Layer, options: OpenOptions = {}): Promise<Toc> {
-    const known = await this.knownToc(layer);
-    if (known !== undefined) return known;
-    const { diffId, toc } = await readToc(await layer.open(options), layer.descriptor.mediaType, options);
-    if (diffId !== layer.diffId) {
-      throw new OcislimError(
-        'OCISLIM_DIGEST_MISMATCH',
-        `layer ${layer.descriptor.digest}: unpacks to ${diffId}, its image says ${layer.diffId}`,
-      );
+  async ensure<B extends Blob>(blob: B, options: EnsureOptions = {}): Promise<B> {
+    const { descriptor, bytes } = blob;
+    const { digest } = descriptor;
+    if (bytes === undefined) {
+      let running = this.#running.get(digest);
+      if (running === undefined) {
+        running = this.#obtain(blob, options).finally(() => this.#running.delete(digest));
+        this.#running.set(digest, running);
+      }
+      await running;
+    } else await this.putBytes(bytes, digest);
+    return {
+      ...blob,
+      origins: blob.origins ?? (await this.#origins.get(digest)),
+      open: (open?: OpenOptions) => this.open(descriptor, open),
+      openAt: (offset: number, open?: OpenOptions) => this.openAt(descriptor, offset, open),
+      link: (path: string) => this.link(descriptor, path),
+    };
+  }
+
+  async #obtain(blob: Blob, options: EnsureOptions): Promise<void> {
+    const { signal, progress = silent } = options;
+    const { descriptor } = blob;
+    await this.pins.pin(descriptor.digest);
+    if (await this.#isIntact(descriptor, progress)) return;
+    const what = shortDigest(descriptor.digest);
+    const onWait = () => progress.note(`${what}: another ocislim is fetching it; waiting for that`);
+    const name = lockOf(digestHex(descriptor.digest));
+    const lock = await this.locks.acquire(name, { signal, onWait });
+    try {
+      if (await this.#isIntact(descriptor, progress)) return;
+      const task = progress.task(what, descriptor.size);
+      try {
+        await this.#fetch(blob, task, signal);
+        task.done('pulled');
+      } catch (error) {
+        task.fail();
+        throw error;
+      }
+    } finally {
+      await lock?.release();
     }
-    await writeBytesAtomically(this.#tocPath(layer), encodeToc(toc));
-    return toc;
+    if (blob.origins?.length) await this.#origins.set(descriptor.digest, blob.origins);
+  }
+
+  /** Whether a process is fetching the content with this digest now. */
+  async isFetching(hex: string): Promise<boolean> {
+    return this.locks.isTaken(lockOf(hex));
+  }
+
+  /** What comes wrong is asked for once more: it may have been the way, or what an earlier run had left. */
+  async #fetch(blob: Blob, task: ProgressTask, signal: AbortSignal | undefined): Promise<void> {
+    const { descriptor, openAt } = blob;
+    const partial = join(this.root, 'partial', digestHex(descriptor.digest));
+    for (let attempt = existsSync(partial) ? 0 : 1; ; attempt++) {
+      let taken = 0;
+      const onBytes = (count: number) => {
+        taken += count;
+        task.advance(count);
+      };
+      const place = (digest: Digest) => this.#place(digest);
+      try {
+        if (openAt !== undefined) await download({ ...blob, openAt }, { partial, place, onBytes, signal });
+        else await this.put(await blob.open({ signal }), { expected: descriptor, signal, onBytes });
+        return;
+      } catch (error) {
+        if (attempt === 2 || !isMismatch(error)) throw error;
+        task.advance(-taken);
+      }
+    }
+  }
+
+  /** Reads content through, once in a run; what is damaged is set aside. */
+  async #isIntact(descriptor: Descriptor, progress: Progress = silent): Promise<boolean> {
+    const { digest } = descriptor;
+    if (this.#intact.has(digest)) return this.has(digest);
+    const state = await checkFile(this.#blobPath(digest), descriptor);
+    if (state === 'intact') this.#intact.add(digest);
+    if (state === 'damaged') {
+      progress.warn(`${shortDigest(digest)} was damaged in the store ${this.root} and is fetched again`);
+      await this.#setAside(digest);
+    }
+    return state === 'intact';
+  }
+
+  async #setAside(digest: Digest): Promise<void> {
+    this.#intact.delete(digest);
+    const folder = join(this.root, 'damaged');
+    try {
+      await mkdir(folder, { recursive: true });
+      await rename(this.#blobPath(digest), join(folder, digestHex(digest)));
+    } catch {
+      // A store that cannot be written keeps it; it is found damaged again then.
+    }
   }
 }
 
-function isOrigin(value: unknown): value is BlobOrigin {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'origin' in value &&
-    typeof value.origin === 'string' &&
-    'repository' in value &&
-    typeof value.repository === 'string'
-  );
+/** Names of sockets are short. */
+function lockOf(hex: string): string {
+  return `blob-${hex.slice(0, 24)}`;
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import { decompress, detectCompression } from '../layer/compression.ts';
@@ -153,9 +153,7 @@ async function unpack(
   compression: 'gzip' | 'zstd',
   { store, signal }: Context,
 ): Promise<string> {
-  const folder = join(store.root, 'tmp');
-  await mkdir(folder, { recursive: true });
-  const plain = join(folder, `archive-${process.pid}-${Date.now()}.tar`);
+  const plain = await store.temporaryFile();
   // It is needed as long as the artifact is, so it goes when the process does.
   removeOnInterrupt(plain);
   await writeStreamAtomically(plain, decompress(createReadStream(path), compression), {

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Image } from '../image/model.ts';
@@ -49,9 +47,7 @@ export async function loadIntoEngine(
 
 /** The image of that name in an engine, as `docker save` gives it. */
 export async function readFromEngine(engine: Engine, reference: Reference, context: Context): Promise<Image> {
-  const folder = join(context.store.root, 'tmp');
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, `saved-${process.pid}-${Date.now()}.tar`);
+  const path = await context.store.temporaryFile();
   removeOnInterrupt(path);
   const name = familiarReference(reference);
   const format = engine === 'podman' ? ['--format', 'docker-archive'] : [];

@@ -24,7 +24,6 @@ import {
   writeStreamAtomically,
 } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
-import { linkFile } from '../lib/link-file.ts';
 import { Verifier } from '../lib/verify.ts';
 import { type LayoutName, namedDescriptors } from './names.ts';
 
@@ -194,6 +193,7 @@ async function putBlob(root: string, blob: Blob, { signal }: OpenOptions): Promi
   const path = blobPath(root, blob.descriptor.digest);
   if (existsSync(path)) return;
   await mkdir(dirname(path), { recursive: true });
-  if (blob.file !== undefined && (await linkFile(blob.file, path))) return;
-  await writeStreamAtomically(path, await blob.open({ signal }), { mode: 0o444, signal });
+  if (await blob.link?.(path)) return;
+  const { size } = blob.descriptor;
+  await writeStreamAtomically(path, await blob.open({ signal }), { mode: 0o444, signal, size });
 }

@@ -5,6 +5,7 @@ import { writeArtifact } from '../image/write.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
 import type { Target } from '../registry/registry.ts';
+import { ignoreReadOnly } from '../store/tocs.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -16,6 +17,7 @@ export async function openFromRegistry(reference: Reference, context: Context): 
   const name = formatReference(reference);
   if (offline) {
     const known = await store.resolved.get(name);
+    if (known !== undefined) await store.pins.pin(known.digest);
     if (known !== undefined) return loadArtifact(store, known, { signal });
     throw new OcislimError(
       'OCISLIM_NOT_FOUND',
@@ -28,9 +30,31 @@ export async function openFromRegistry(reference: Reference, context: Context): 
   const registry = await context.registry();
   const { descriptor, source } = await registry.resolve(reference, { signal });
   const artifact = await loadArtifact(source, descriptor, { signal });
-  await store.putBytes(artifact.raw, descriptor.digest);
-  await store.resolved.set(name, descriptor);
+  try {
+    await store.putBytes(artifact.raw, descriptor.digest);
+    await store.resolved.set(name, descriptor);
+  } catch (error) {
+    ignoreReadOnly(error);
+  }
   return artifact;
+}
+
+/**
+ * Finds out before any work whether all of the references may be pushed to.
+ * @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_…
+ */
+export async function checkPush(references: readonly Reference[], context: Context): Promise<void> {
+  const repositories = new Map(references.map((reference) => [repositoryName(reference), reference]));
+  for (const reference of repositories.values()) {
+    const target = await targetOf(reference, context);
+    await target.checkPush({ signal: context.signal });
+  }
+}
+
+/** @throws OCISLIM_USAGE with `--offline` */
+async function targetOf(reference: Reference, { offline, registry, signal }: Context): Promise<Target> {
+  if (!offline) return (await registry()).target(reference, { signal });
+  throw new OcislimError('OCISLIM_USAGE', `push to ${reference.registry}: not with --offline`);
 }
 
 /**
@@ -44,12 +68,9 @@ export async function pushToRegistry(
 ): Promise<void> {
   const [first] = references;
   if (first === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'push: no name');
-  if (context.offline) {
-    throw new OcislimError('OCISLIM_USAGE', `push to ${first.registry}: not with --offline`);
-  }
   const { signal } = context;
-  const target = await (await context.registry()).target(first, { signal });
-  const { mediaType, digest } = artifact.descriptor;
+  const target = await targetOf(first, context);
+  const { digest } = artifact.descriptor;
   if (await target.hasManifest(digest, { signal })) {
     context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
   } else {
@@ -57,14 +78,13 @@ export async function pushToRegistry(
       artifact,
       {
         blob: (blob) => pushBlob(blob, target, context),
-        manifest: ({ raw, descriptor }) =>
-          target.pushManifest(raw, descriptor.mediaType, descriptor.digest, { signal }),
+        manifest: ({ raw, descriptor }) => target.pushManifest(raw, descriptor, { signal }),
       },
       { signal },
     );
   }
   for (const { tag } of references)
-    if (tag !== undefined) await target.pushManifest(artifact.raw, mediaType, tag, { signal });
+    if (tag !== undefined) await target.pushTag(artifact.raw, artifact.descriptor, tag, { signal });
 }
 
 async function pushBlob(blob: Blob, target: Target, { progress, signal }: Context): Promise<void> {

@@ -31,6 +31,7 @@ export async function findInStore(
   { store, signal }: Context,
 ): Promise<Artifact | undefined> {
   const descriptor = await store.names.get(formatReference(reference));
+  if (descriptor !== undefined) await store.pins.pin(descriptor.digest);
   return descriptor && loadArtifact(store, descriptor, { signal });
 }
 

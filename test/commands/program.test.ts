@@ -20,6 +20,7 @@ const commands = [
     'index',
     'login',
     'logout',
+    'cache',
     'completion',
   ],
 ];

@@ -18,7 +18,7 @@ async function packZip(members: readonly ZipMember[], more: Partial<PackRequest>
   const result = await pack(requestFor('./app.zip', more), context);
   const { artifact } = await openSource(parseLocation('oci:app.oci'), context);
   if (artifact.kind !== 'image' || artifact.layers[0] === undefined) throw new Error('no image');
-  const { members: files } = await context.store.toc(artifact.layers[0]);
+  const { members: files } = await context.store.tocs.get(artifact.layers[0]);
   return {
     result,
     config: artifact.config.config,

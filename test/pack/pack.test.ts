@@ -42,7 +42,7 @@ async function packed(
 
 async function filesOf(image: Image, context: Context): Promise<Toc['members']> {
   const top = image.layers.at(-1);
-  return top === undefined ? [] : (await context.store.toc(top)).members;
+  return top === undefined ? [] : (await context.store.tocs.get(top)).members;
 }
 
 async function baseAt(path: string, image: Image, context: Context): Promise<void> {

@@ -46,7 +46,7 @@ describe('a blob', () => {
     expect(lines(server)).toEqual([
       `HEAD /v2/me/app/blobs/${DIGEST}`,
       'POST /v2/me/app/blobs/uploads/',
-      `PUT /v2/me/app/blobs/uploads/1?_state=a%2Bb%3D&digest=${encodeURIComponent(DIGEST)}`,
+      `PUT /v2/me/app/blobs/uploads/1?_state=a%2Bb%3D0&digest=${encodeURIComponent(DIGEST)}`,
     ]);
     expect(server.seen.at(-1)?.headers).toMatchObject({
       'content-length': String(CONTENT.length),
@@ -57,9 +57,10 @@ describe('a blob', () => {
   });
 
   test('is uploaded to a place without a query', async () => {
-    const { server, target } = await setup(({ method, path }) =>
-      method === 'POST' ? { status: 202, headers: { location: `${path}7` } } : undefined,
-    );
+    const { server, target } = await setup(({ method, path }) => {
+      if (method === 'POST') return { status: 202, headers: { location: `${path}7` } };
+      return method === 'PUT' ? { status: 201 } : undefined;
+    });
     await target.pushBlob(BLOB);
     expect(lines(server).at(-1)).toBe(`PUT /v2/me/app/blobs/uploads/7?digest=${encodeURIComponent(DIGEST)}`);
   });
@@ -221,18 +222,19 @@ describe('a blob', () => {
 
 describe('a manifest', () => {
   const raw = Buffer.from('{"schemaVersion":2}');
+  const MANIFEST = { mediaType: MediaType.Manifest, digest: sha256(raw), size: raw.length };
 
   test('is pushed byte by byte, with its type', async () => {
     const { server, target } = await setup();
-    await target.pushManifest(raw, MediaType.Index, '1.0');
-    expect(lines(server)).toEqual(['PUT /v2/me/app/manifests/1.0']);
+    await target.pushTag(raw, { ...MANIFEST, mediaType: MediaType.Index }, '1.0');
+    expect(lines(server)).toEqual(['PUT /v2/me/app/manifests/1.0', 'HEAD /v2/me/app/manifests/1.0']);
     expect(server.manifests.get('me/app:1.0')).toEqual({ raw, mediaType: MediaType.Index });
   });
 
   test('that the registry made something else of is an error', async () => {
     const headers = { 'docker-content-digest': sha256('else') };
     const { target } = await setup(({ method }) => (method === 'PUT' ? { status: 201, headers } : undefined));
-    await expect(target.pushManifest(raw, MediaType.Manifest, '1')).rejects.toMatchObject({
+    await expect(target.pushManifest(raw, MANIFEST)).rejects.toMatchObject({
       code: 'OCISLIM_DIGEST_MISMATCH',
     });
   });

@@ -354,7 +354,8 @@ describe('a mirror', () => {
     const [mirror, origin] = [await fakeRegistry(), await fakeRegistry()];
     const client = registryClient({ mirrors: { [origin.host]: [mirror.url] } });
     const target = await client.target(parseReference(`${origin.host}/app:1`));
-    await target.pushManifest(Buffer.from('{}'), MediaType.Manifest, '1');
+    const raw = Buffer.from('{}');
+    await target.pushTag(raw, { mediaType: MediaType.Manifest, digest: sha256(raw), size: 2 }, '1');
     expect(mirror.seen).toEqual([]);
     expect(origin.manifests.get('app:1')?.raw.toString()).toBe('{}');
   });

@@ -18,8 +18,16 @@ function run(answers: readonly Answer[], more: Partial<HttpRequest> = {}) {
     const { status, headers } = typeof answer === 'number' ? { status: answer, headers: {} } : answer;
     return { status, headers, body: Readable.from([]), url: request.url };
   };
-  const sleep = async (milliseconds: number) => void waits.push(milliseconds);
-  const result = retrying(send, sleep)({ method: 'GET', url: new URL('https://r/'), ...more });
+  let clock = 0;
+  const sleep = async (milliseconds: number) => {
+    waits.push(milliseconds);
+    clock += milliseconds;
+  };
+  const result = retrying(send, { sleep, now: () => clock })({
+    method: 'GET',
+    url: new URL('https://r/'),
+    ...more,
+  });
   return { result, waits, tries: () => tries };
 }
 

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { digestHex, MediaType, sha256 } from '#oci-spec-types';
 import type { Blob } from '../../src/image/model.ts';
+import { writeBytesAtomically } from '../../src/lib/atomic-file.ts';
 import { Names } from '../../src/store/names.ts';
 import { Store } from '../../src/store/store.ts';
 import { file } from '../support/entries.ts';
@@ -90,9 +91,13 @@ describe('Store', () => {
     const copies = await Promise.all([store.ensure(blob), store.ensure(blob), store.ensure(blob)]);
     expect(opened).toBe(1);
     for (const copy of copies) expect(await bytesOf(await copy.open())).toEqual(content);
-    expect(copies[0]?.file).toBe(pathOf(store));
+    const linked = join(tempDir(), 'linked');
+    expect(await copies[0]?.link?.(linked)).toBe(true);
+    expect(readFileSync(linked)).toEqual(content);
     // What it learned is still known to the next process.
-    expect((await Store.open(store.root)).origins(descriptor.digest)).toEqual(origins);
+    const bare: Blob = { descriptor, open: blob.open };
+    const next = await (await Store.open(store.root)).ensure(bare);
+    expect(next.origins).toEqual(origins);
     await store.ensure(blob);
     expect(opened).toBe(1);
   });
@@ -125,10 +130,10 @@ describe('Store', () => {
         return layer.open();
       },
     };
-    expect((await store.toc(counted)).contentSize).toBe(3);
-    expect((await store.toc(counted)).members.map((member) => member.path)).toEqual(['a']);
+    expect((await store.tocs.get(counted)).contentSize).toBe(3);
+    expect((await store.tocs.get(counted)).members.map((member) => member.path)).toEqual(['a']);
     expect(opened).toBe(1);
-    await expect(store.toc({ ...layer, diffId: sha256('other') })).rejects.toMatchObject({
+    await expect(store.tocs.get({ ...layer, diffId: sha256('other') })).rejects.toMatchObject({
       code: 'OCISLIM_DIGEST_MISMATCH',
     });
   });
@@ -143,7 +148,7 @@ describe('Store', () => {
 
 describe('Names', () => {
   it('sets, gets, lists and removes', async () => {
-    const names = new Names(join(tempDir(), 'names'));
+    const names = new Names(join(tempDir(), 'names'), writeBytesAtomically);
     expect(await names.list()).toEqual([]);
     await names.set('docker.io/b:1', descriptor);
     await names.set('docker.io/a:1', descriptor);
@@ -160,13 +165,15 @@ describe('Names', () => {
   it('loses no name to another that is set at the same time', async () => {
     const folder = join(tempDir(), 'names');
     const all = Array.from({ length: 20 }, (_, at) => `docker.io/n:${at}`);
-    await Promise.all(all.map((name) => new Names(folder).set(name, descriptor)));
-    expect((await new Names(folder).list()).map(({ name }) => name)).toEqual([...all].sort());
+    await Promise.all(all.map((name) => new Names(folder, writeBytesAtomically).set(name, descriptor)));
+    expect((await new Names(folder, writeBytesAtomically).list()).map(({ name }) => name)).toEqual(
+      [...all].sort(),
+    );
   });
 
   it('takes any name for a name, not for a path', async () => {
     const folder = join(tempDir(), 'names');
-    const names = new Names(folder);
+    const names = new Names(folder, writeBytesAtomically);
     await names.set('../../escape', descriptor);
     expect(await names.get('../../escape')).toEqual(descriptor);
     expect(readdirSync(folder)).toEqual([

@@ -9,6 +9,11 @@ export function registryClient(
   options: Partial<RegistryOptions> = {},
 ): Registry & { readonly warnings: readonly string[] } {
   const warnings: string[] = [];
+  // Time passes only by waiting.
+  let clock = Date.now();
+  const sleep = async (milliseconds: number) => {
+    clock += milliseconds;
+  };
   const progress: Progress = { ...silent, warn: (message) => void warnings.push(message) };
   const registry = openRegistry({
     config: noRegistriesConfig,
@@ -18,7 +23,8 @@ export function registryClient(
     home: tempDir(),
     userAgent: 'ocislim/test',
     progress,
-    sleep: async () => {},
+    sleep,
+    now: () => clock,
     ...options,
   });
   onTestFinished(() => registry.close());

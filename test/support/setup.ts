@@ -1,4 +1,5 @@
-import { afterAll } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
+import { watchCredentials } from './credential-watch.ts';
 import { removeTempDirs } from './temp.ts';
 
 // No test may read this machine's own configuration or credentials, or write to its store.
@@ -17,5 +18,10 @@ for (const name of [
 ]) {
   delete process.env[name];
 }
+
+// Whatever a test is about: no credentials go where they do not belong.
+afterEach(() => {
+  expect(watchCredentials.take()).toEqual([]);
+});
 
 afterAll(removeTempDirs);

@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, digestHex, sha256 } from '#oci-spec-types';
+
+/** Writes a small file in one step. */
+export type WriteSmall = (path: string, bytes: string | Uint8Array) => Promise<void>;
+
+/**
+ * What was found out about content and need not be found out again, a file for each digest. Its first line is the
+ * digest of the rest: a note that is damaged is no note.
+ */
+export class Notes {
+  readonly #folder: string;
+  readonly #write: WriteSmall;
+
+  constructor(folder: string, write: WriteSmall) {
+    this.#folder = folder;
+    this.#write = write;
+  }
+
+  async get(about: Digest): Promise<Buffer | undefined> {
+    const bytes = await readFile(join(this.#folder, digestHex(about))).catch(() => undefined);
+    const end = bytes?.indexOf('\n') ?? -1;
+    if (bytes === undefined || end < 0) return undefined;
+    const note = bytes.subarray(end + 1);
+    return bytes.subarray(0, end).toString() === sha256(note) ? note : undefined;
+  }
+
+  async set(about: Digest, note: Uint8Array): Promise<void> {
+    const bytes = Buffer.concat([Buffer.from(`${sha256(note)}\n`), note]);
+    await this.#write(join(this.#folder, digestHex(about)), bytes);
+  }
+}

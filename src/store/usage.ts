@@ -1,0 +1,126 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, digestHex, isDigest } from '#oci-spec-types';
+import { explainWriteError } from '../lib/atomic-file.ts';
+import type { WaitOptions } from './locks.ts';
+import { CLEAN_UP } from './pins.ts';
+import { reachable } from './reachable.ts';
+import type { Store } from './store.ts';
+
+/**
+ * Why something is in the store: an image of the user's names it; it was fetched as a base, or for a base, and is kept to
+ * work without a network; nothing names it any more; it is what broken-off work has left; it is a note that can be
+ * made again.
+ */
+export type UsageKind = 'images' | 'bases' | 'unused' | 'unfinished' | 'notes';
+
+export interface Usage {
+  readonly kind: UsageKind;
+  /** Files. */
+  readonly count: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes that {@link prune} would free. */
+  readonly reclaimable: number;
+}
+
+export interface PruneOptions extends WaitOptions {
+  /** Also what was fetched as a base and no image is made of. */
+  readonly bases?: boolean | undefined;
+  /** Removes nothing, and counts what would go. */
+  readonly dryRun?: boolean | undefined;
+}
+
+interface Item {
+  readonly kind: UsageKind;
+  readonly path: string;
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+  /** Nothing needs it, and no process that lives uses it. */
+  readonly spare: boolean;
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** How the store's bytes are spent. */
+export async function usageOf(store: Store): Promise<Usage[]> {
+  const items = await itemsOf(store, { bases: false });
+  const kinds: readonly UsageKind[] = ['images', 'bases', 'unused', 'unfinished', 'notes'];
+  return kinds.map((kind) => {
+    const own = items.filter((item) => item.kind === kind);
+    const reclaimable = sum(own.filter(({ spare }) => spare));
+    return { kind, count: own.length, size: sum(own), reclaimable };
+  });
+}
+
+/**
+ * Removes what nothing needs. Other processes may go on meanwhile: what they use stays, and what they begin to use waits
+ * for the end of this.
+ * @returns what went, as files and bytes
+ */
+export async function prune(
+  store: Store,
+  options: PruneOptions = {},
+): Promise<{ readonly count: number; readonly size: number }> {
+  const lock = await store.locks.acquire(CLEAN_UP, options);
+  try {
+    // Without locks nobody knows what others are doing; what is old enough nobody does.
+    const before = lock === undefined ? Date.now() - DAY : Number.POSITIVE_INFINITY;
+    const items = await itemsOf(store, options);
+    const spare = items.filter((item) => item.spare && item.modified < before);
+    if (!options.dryRun) {
+      for (const { path } of spare) await rm(path, { force: true, recursive: true });
+      await store.locks.sweep();
+    }
+    return { count: spare.length, size: sum(spare) };
+  } catch (error) {
+    throw explainWriteError(error, store.root);
+  } finally {
+    await lock?.release();
+  }
+}
+
+function sum(items: readonly Item[]): number {
+  return items.reduce((total, { size }) => total + size, 0);
+}
+
+async function itemsOf(store: Store, { bases = false }: PruneOptions): Promise<Item[]> {
+  const roots = async (names: Store['names']) =>
+    (await names.list()).map(({ descriptor }) => descriptor.digest);
+  const images = await reachable(store.root, await roots(store.names));
+  const remembered = await reachable(store.root, await roots(store.resolved));
+  const pinned = await reachable(store.root, await store.pins.all());
+  const isKept = (digest: Digest) =>
+    images.has(digest) || pinned.has(digest) || (!bases && remembered.has(digest));
+  const kindOf = (digest: Digest) =>
+    images.has(digest) ? 'images' : remembered.has(digest) ? 'bases' : 'unused';
+
+  const items: Item[] = [];
+  const add = async (folder: string, judge: (name: string) => Promise<Pick<Item, 'kind' | 'spare'>>) => {
+    for (const name of await readdir(join(store.root, folder)).catch(() => [])) {
+      const path = join(store.root, folder, name);
+      const found = await stat(path).catch(() => undefined);
+      if (!found?.isFile()) continue;
+      items.push({ path, size: found.size, modified: found.mtimeMs, ...(await judge(name)) });
+    }
+  };
+  const unfinished = (spare: boolean) => ({ kind: 'unfinished', spare }) as const;
+  for (const algorithm of ['sha256', 'sha512']) {
+    await add(`blobs/${algorithm}`, async (hex) => {
+      const digest = `${algorithm}:${hex}`;
+      return isDigest(digest) ? { kind: kindOf(digest), spare: !isKept(digest) } : unfinished(true);
+    });
+  }
+  const kept = new Set([...images, ...pinned, ...(bases ? [] : remembered)].map(digestHex));
+  for (const folder of ['tocs', 'origins'])
+    await add(folder, async (hex) => ({ kind: 'notes', spare: !kept.has(hex) }));
+  await add('damaged', async () => unfinished(true));
+  await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));
+  await add('tmp', async (name) => {
+    const run = name.split('.').slice(0, 2).join('.');
+    return unfinished(!(await store.locks.isAlive(run)));
+  });
+  if (bases) await add('resolved', async () => ({ kind: 'notes', spare: true }));
+  return items;
+}
