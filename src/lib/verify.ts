@@ -9,6 +9,13 @@ export interface Expected {
   readonly size: number;
 }
 
+export interface VerifierOptions {
+  /** What the user can do about a mismatch. */
+  readonly hint?: string | undefined;
+  /** Called before anybody hears of a mismatch. */
+  readonly onMismatch?: (() => void) | undefined;
+}
+
 /**
  * Passes bytes on and fails as soon as there are more than promised, or at the end when size or digest are wrong.
  * The last chunk has left before the digest is known: a consumer must not act on content until the stream ended well.
@@ -17,12 +24,12 @@ export class Verifier extends Transform {
   readonly #hash;
   readonly #expected: Expected;
   readonly #what: string;
-  readonly #hint: string | undefined;
+  readonly #options: VerifierOptions;
   #seen = 0;
 
-  constructor(expected: Expected, what: string = expected.digest, hint?: string) {
+  constructor(expected: Expected, what: string = expected.digest, options: VerifierOptions = {}) {
     super();
-    this.#hint = hint;
+    this.#options = options;
     this.#hash = createHash(digestAlgorithm(expected.digest));
     this.#expected = expected;
     this.#what = what;
@@ -31,7 +38,7 @@ export class Verifier extends Transform {
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#seen += chunk.length;
     if (this.#seen > this.#expected.size) {
-      done(this.#sizeMismatch(`at least ${this.#seen}`));
+      done(this.#wrongSize(`at least ${this.#seen}`));
       return;
     }
     this.#hash.update(chunk);
@@ -40,25 +47,24 @@ export class Verifier extends Transform {
 
   override _flush(done: TransformCallback): void {
     if (this.#seen !== this.#expected.size) {
-      done(this.#sizeMismatch(String(this.#seen)));
+      done(this.#wrongSize(String(this.#seen)));
       return;
     }
     const actual = this.#hash.digest('hex');
     if (actual === digestHex(this.#expected.digest)) done();
     else {
-      done(
-        new OcislimError(
-          'OCISLIM_DIGEST_MISMATCH',
-          `${this.#what}: content has digest ${actual.slice(0, 12)}…, expected ${this.#expected.digest}`,
-          { hint: this.#hint },
-        ),
-      );
+      const why = `content has digest ${actual.slice(0, 12)}…, expected ${this.#expected.digest}`;
+      done(this.#mismatch('OCISLIM_DIGEST_MISMATCH', why));
     }
   }
 
-  #sizeMismatch(actual: string): OcislimError {
-    const message = `${this.#what}: ${actual} bytes, expected ${this.#expected.size}`;
-    return new OcislimError('OCISLIM_SIZE_MISMATCH', message, { hint: this.#hint });
+  #wrongSize(actual: string): OcislimError {
+    return this.#mismatch('OCISLIM_SIZE_MISMATCH', `${actual} bytes, expected ${this.#expected.size}`);
+  }
+
+  #mismatch(code: 'OCISLIM_DIGEST_MISMATCH' | 'OCISLIM_SIZE_MISMATCH', why: string): OcislimError {
+    this.#options.onMismatch?.();
+    return new OcislimError(code, `${this.#what}: ${why}`, { hint: this.#options.hint });
   }
 }
 

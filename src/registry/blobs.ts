@@ -2,7 +2,7 @@ import { pipeline, type Readable } from 'node:stream';
 import type { Descriptor, Digest } from '#oci-spec-types';
 import type { OpenOptions } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
-import { Verifier } from '../lib/verify.ts';
+import { Verifier, type VerifierOptions } from '../lib/verify.ts';
 import { leadsInward } from './address.ts';
 import { abandon, content, discard, type HttpResponse, header } from './http.ts';
 import type { Repository } from './repository.ts';
@@ -55,8 +55,13 @@ async function* skip(stretch: Stretch, count: number): Stretch {
 }
 
 /** The body with its size and digest checked; whoever reads it gets what goes wrong as the stream's error. */
-export function verified(stretch: Stretch, descriptor: Descriptor, what: string): Verifier {
-  const verifier = new Verifier(descriptor, what);
+export function verified(
+  stretch: Stretch,
+  descriptor: Descriptor,
+  what: string,
+  options?: VerifierOptions,
+): Verifier {
+  const verifier = new Verifier(descriptor, what, options);
   pipeline(stretch, verifier, () => {
     // The verifier carries the error to whoever reads it.
   });

@@ -3,7 +3,7 @@ import { type Descriptor, type Digest, isIndexType, isManifestType } from '#oci-
 import type { BlobSource } from '../image/load.ts';
 import type { BlobOrigin, OpenOptions } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
-import { isMismatch, Verifier } from '../lib/verify.ts';
+import { Verifier } from '../lib/verify.ts';
 import { openForeign, openStretch, type Stretch, verified } from './blobs.ts';
 import { type FetchedManifest, getManifest } from './manifests.ts';
 import { type Reference, repositoryName } from './reference.ts';
@@ -125,9 +125,8 @@ function repositorySource(
       return foreign;
     });
     if (bytes instanceof Verifier) return bytes;
-    return verified(bytes, descriptor, `${name}: ${digest}`).once('error', (error) => {
-      if (isMismatch(error)) distrusted.set(digest, (servedBy.get(digest)?.at ?? 0) + 1);
-    });
+    const onMismatch = () => void distrusted.set(digest, (servedBy.get(digest)?.at ?? 0) + 1);
+    return verified(bytes, descriptor, `${name}: ${digest}`, { onMismatch });
   };
   return {
     name,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { createReadStream, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import { type Descriptor, type Digest, digestAlgorithm, digestHex, shortDigest } from '#oci-spec-types';
@@ -123,10 +123,10 @@ export class Store implements BlobSource {
     const { digest } = descriptor;
     const stream = await this.openAt(descriptor, 0, options);
     const hint = 'it was set aside: pull or pack the image again';
-    const verifier = new Verifier(descriptor, `store: ${digest} is damaged`, hint);
-    pipeline(stream, verifier, (error) => {
+    const onMismatch = () => this.#setAside(digest);
+    const verifier = new Verifier(descriptor, `store: ${digest} is damaged`, { hint, onMismatch });
+    pipeline(stream, verifier, () => {
       // The verifier carries the error to whoever reads it.
-      if (isMismatch(error)) void this.#setAside(digest);
     });
     return verifier;
   }
@@ -253,17 +253,17 @@ export class Store implements BlobSource {
     if (state === 'intact') this.#intact.add(digest);
     if (state === 'damaged') {
       progress.warn(`${shortDigest(digest)} was damaged in the store ${this.root} and is fetched again`);
-      await this.#setAside(digest);
+      this.#setAside(digest);
     }
     return state === 'intact';
   }
 
-  async #setAside(digest: Digest): Promise<void> {
+  #setAside(digest: Digest): void {
     this.#intact.delete(digest);
     const folder = join(this.root, 'damaged');
     try {
-      await mkdir(folder, { recursive: true });
-      await rename(this.#blobPath(digest), join(folder, digestHex(digest)));
+      mkdirSync(folder, { recursive: true });
+      renameSync(this.#blobPath(digest), join(folder, digestHex(digest)));
     } catch {
       // A store that cannot be written keeps it; it is found damaged again then.
     }

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { chmod, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { digestHex, MediaType, sha256 } from '#oci-spec-types';
 import type { Blob } from '../../src/image/model.ts';
 import { writeBytesAtomically } from '../../src/lib/atomic-file.ts';
+import { OcislimError } from '../../src/lib/errors.ts';
+import { silent } from '../../src/lib/progress.ts';
 import { Names } from '../../src/store/names.ts';
 import { Store } from '../../src/store/store.ts';
+import { runChild } from '../support/children.ts';
 import { file } from '../support/entries.ts';
 import { imageOf } from '../support/images.ts';
 import { bytesOf, streamOf } from '../support/streams.ts';
@@ -143,6 +146,174 @@ describe('Store', () => {
     await expect(store.open(descriptor)).rejects.toMatchObject({ code: 'OCISLIM_NOT_FOUND' });
     writeFileSync(join(store.root, 'version'), '2\n');
     await expect(Store.open(store.root)).rejects.toThrow('written by a newer ocislim');
+  });
+});
+
+/** A blob that comes in pieces, as a registry gives it: from where it is asked for, and perhaps broken off. */
+function remote(bytes: Buffer, breaks: readonly number[] = [], lies: readonly Buffer[] = []) {
+  const asked: number[] = [];
+  const openAt = async (offset: number): Promise<Readable> => {
+    const content = lies[asked.length] ?? bytes;
+    const end = breaks[asked.length];
+    asked.push(offset);
+    return Readable.from(
+      (async function* () {
+        yield content.subarray(offset, end);
+        if (end !== undefined) throw new OcislimError('OCISLIM_REGISTRY_UNREACHABLE', 'broken off');
+      })(),
+    );
+  };
+  const blob: Blob = {
+    descriptor: { mediaType: MediaType.LayerGzip, digest: sha256(bytes), size: bytes.length },
+    open: () => openAt(0),
+    openAt,
+  };
+  return { blob, asked };
+}
+
+const partial = (store: Store) => {
+  const folder = join(store.root, 'partial');
+  return existsSync(folder) ? readdirSync(folder) : [];
+};
+
+describe('a download', () => {
+  it('that breaks off goes on there in a later run', async () => {
+    const store = await Store.open(tempDir());
+    const { blob, asked } = remote(content, [5, 9]);
+    await expect(store.ensure(blob)).rejects.toThrow('broken off');
+    expect(partial(store)).toEqual([digestHex(descriptor.digest)]);
+    const next = await Store.open(store.root);
+    await expect(next.ensure(blob)).rejects.toThrow('broken off');
+    await (await Store.open(store.root)).ensure(blob);
+    expect(asked).toEqual([0, 5, 9]);
+    expect(readFileSync(pathOf(store))).toEqual(content);
+    expect(statSync(pathOf(store)).mode & 0o777).toBe(0o444);
+    expect(partial(store)).toEqual([]);
+  });
+
+  it('whose beginning was damaged meanwhile starts over', async () => {
+    const store = await Store.open(tempDir());
+    const { blob, asked } = remote(content, [5]);
+    await expect(store.ensure(blob)).rejects.toThrow('broken off');
+    writeFileSync(join(store.root, 'partial', digestHex(descriptor.digest)), 'Conte');
+    await store.ensure(blob);
+    expect(asked).toEqual([0, 5, 0]);
+    expect(readFileSync(pathOf(store))).toEqual(content);
+  });
+
+  it('is complete when only its last step was missing', async () => {
+    const store = await Store.open(tempDir());
+    const { blob, asked } = remote(content);
+    mkdirSync(join(store.root, 'partial'));
+    writeFileSync(join(store.root, 'partial', digestHex(descriptor.digest)), content);
+    await store.ensure(blob);
+    expect(asked).toEqual([]);
+    expect(store.has(descriptor.digest)).toBe(true);
+  });
+
+  it('starts over when more is there than there should be', async () => {
+    const store = await Store.open(tempDir());
+    const { blob, asked } = remote(content);
+    mkdirSync(join(store.root, 'partial'));
+    writeFileSync(join(store.root, 'partial', digestHex(descriptor.digest)), `${content}and more`);
+    await store.ensure(blob);
+    expect(asked).toEqual([0]);
+  });
+
+  it('that is wrong is tried once more, and never kept', async () => {
+    const store = await Store.open(tempDir());
+    const lie = Buffer.from('Content of a blob');
+    const once = remote(content, [], [lie]);
+    await store.ensure(once.blob);
+    expect(once.asked).toEqual([0, 0]);
+    const other = Buffer.from('another thing');
+    const always = remote(other, [], [lie, lie, lie]);
+    await expect(store.ensure(always.blob)).rejects.toMatchObject({ code: 'OCISLIM_SIZE_MISMATCH' });
+    expect(always.asked).toEqual([0, 0]);
+    expect(store.has(sha256(other))).toBe(false);
+    expect(partial(store)).toEqual([]);
+    expect(temporary(store)).toEqual([]);
+  });
+
+  it('ends as soon as there is more than there should be', async () => {
+    const store = await Store.open(tempDir());
+    let given = 0;
+    const endless = async () =>
+      Readable.from(
+        (async function* () {
+          for (;;) yield Buffer.alloc(++given && 1000);
+        })(),
+      );
+    const blob: Blob = { descriptor, open: endless, openAt: endless };
+    await expect(store.ensure(blob)).rejects.toMatchObject({ code: 'OCISLIM_SIZE_MISMATCH' });
+    expect(given).toBeLessThan(100);
+    expect(partial(store)).toEqual([]);
+  });
+
+  it('happens once for eight processes on a cold store', async () => {
+    const store = await Store.open(tempDir());
+    const log = join(tempDir(), 'fetched');
+    writeFileSync(log, '');
+    await Promise.all(Array.from({ length: 8 }, () => runChild('ensure', store.root, log)));
+    expect(readFileSync(log, 'utf8')).toBe('fetched\n');
+    expect(partial(store)).toEqual([]);
+  });
+});
+
+describe('content that is damaged', () => {
+  async function damaged() {
+    const store = await Store.open(tempDir());
+    await store.put(streamOf(content));
+    await chmod(pathOf(store), 0o644);
+    await writeFile(pathOf(store), 'Content of a blob');
+    // As the next run sees it.
+    return Store.open(store.root);
+  }
+
+  it('is set aside and fetched again', async () => {
+    const store = await damaged();
+    const warnings: string[] = [];
+    const { blob, asked } = remote(content);
+    const progress = { ...silent, warn: (message: string) => void warnings.push(message) };
+    const copy = await store.ensure(blob, { progress });
+    expect(await bytesOf(await copy.open())).toEqual(content);
+    expect(asked).toEqual([0]);
+    expect(warnings).toEqual([expect.stringContaining('was damaged in the store')]);
+    expect(readdirSync(join(store.root, 'damaged'))).toEqual([digestHex(descriptor.digest)]);
+  });
+
+  it('is not linked to', async () => {
+    const store = await damaged();
+    expect(await store.link(descriptor, join(tempDir(), 'linked'))).toBe(false);
+    expect(store.has(descriptor.digest)).toBe(false);
+  });
+
+  it('is set aside when it is read, and the error says what to do', async () => {
+    const store = await damaged();
+    const read = bytesOf(await store.open(descriptor));
+    await expect(read).rejects.toMatchObject({
+      message: expect.stringContaining(`store: ${descriptor.digest} is damaged`),
+      hint: 'it was set aside: pull or pack the image again',
+    });
+    expect(await readdir(join(store.root, 'damaged'))).toEqual([digestHex(descriptor.digest)]);
+  });
+
+  it('is written again when it is a document', async () => {
+    const store = await damaged();
+    await store.putBytes(content, descriptor.digest);
+    expect(readFileSync(pathOf(store))).toEqual(content);
+  });
+
+  it('is no table of contents', async () => {
+    const store = await Store.open(tempDir());
+    const { layers } = await imageOf({ layers: [[file('a', 'aaa')]] });
+    const [layer] = layers;
+    if (layer === undefined) throw new Error('no layer');
+    await store.tocs.get(layer);
+    const path = join(store.root, 'tocs', digestHex(layer.diffId));
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"a"', '"b"'));
+    expect(await store.tocs.known(layer)).toBeUndefined();
+    expect((await store.tocs.get(layer)).members.map((member) => member.path)).toEqual(['a']);
   });
 });
 
