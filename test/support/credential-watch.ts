@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
  * Watches every scripted server of every test: a value of Authorization belongs to the first origin that saw it, and a
  * password also to the token servers that this origin has named; it must never be seen anywhere else, nor any cookie.
  */
-class CredentialWatch {
+export class CredentialWatch {
   readonly #seen: { readonly origin: string; readonly authorization: string }[] = [];
   readonly #realms = new Map<string, Set<string>>();
   readonly #leaks: string[] = [];

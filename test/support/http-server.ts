@@ -56,14 +56,14 @@ export async function httpServer(script: Script, options: HttpServerOptions = {}
   const { tls, cut } = options;
   let url = '';
   const listener = async (request: IncomingMessage, response: ServerResponse) => {
-    const { method = '', url: path = '', headers } = request;
+    const { method = '', url: path = '', headers, socket } = request;
     const limit = cut?.({ method, path, headers });
     const asked: Seen = { method, path, headers, body: await readBody(request, limit) };
     seen.push(asked);
     watchCredentials.request(url, headers);
     const answer = (await script(asked)) ?? { status: 404 };
     if (answer.status === 0 || limit !== undefined) {
-      request.socket.destroy();
+      socket.destroy();
       return;
     }
     watchCredentials.answer(url, answer.headers);
