@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   OCISLIM_REGISTRY_NOT_TLS: ExitCode.Network,
   OCISLIM_REGISTRY_TLS: ExitCode.Network,
   OCISLIM_REGISTRY_BLOCKED: ExitCode.Network,
+  OCISLIM_REGISTRY_MISMATCH: ExitCode.Network,
   OCISLIM_REGISTRY_FAILED: ExitCode.Network,
   OCISLIM_RATE_LIMITED: ExitCode.Network,
   OCISLIM_UNAUTHORIZED: ExitCode.Unauthorized,

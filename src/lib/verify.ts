@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { type Digest, digestAlgorithm, digestHex } from '../oci-spec-types/digest.ts';
-import { OcislimError } from './errors.ts';
+import { type ErrorCode, OcislimError } from './errors.ts';
 
 /** What a stream must turn out to be: size in bytes, and digest. */
 export interface Expected {
@@ -12,6 +12,8 @@ export interface Expected {
 export interface VerifierOptions {
   /** What the user can do about a mismatch. */
   readonly hint?: string | undefined;
+  /** Instead of the codes for local content: what came from a registry is its fault, or the network's. */
+  readonly code?: ErrorCode | undefined;
   /** Called before anybody hears of a mismatch. */
   readonly onMismatch?: (() => void) | undefined;
 }
@@ -64,14 +66,16 @@ export class Verifier extends Transform {
 
   #mismatch(code: 'OCISLIM_DIGEST_MISMATCH' | 'OCISLIM_SIZE_MISMATCH', why: string): OcislimError {
     this.#options.onMismatch?.();
-    return new OcislimError(code, `${this.#what}: ${why}`, { hint: this.#options.hint });
+    return new OcislimError(this.#options.code ?? code, `${this.#what}: ${why}`, {
+      hint: this.#options.hint,
+    });
   }
 }
 
 /** Whether content turned out not to be what its descriptor says. */
 export function isMismatch(error: unknown): boolean {
   const code = error instanceof OcislimError ? error.code : undefined;
-  return code === 'OCISLIM_DIGEST_MISMATCH' || code === 'OCISLIM_SIZE_MISMATCH';
+  return /^OCISLIM_(DIGEST|SIZE|REGISTRY)_MISMATCH$/.test(code ?? '');
 }
 
 /** Reads a small stream whole, checked for size and digest; never holds more than `expected.size` bytes. */

@@ -61,7 +61,7 @@ export function verified(
   what: string,
   options?: VerifierOptions,
 ): Verifier {
-  const verifier = new Verifier(descriptor, what, options);
+  const verifier = new Verifier(descriptor, what, { code: 'OCISLIM_REGISTRY_MISMATCH', ...options });
   pipeline(stretch, verifier, () => {
     // The verifier carries the error to whoever reads it.
   });

@@ -34,7 +34,7 @@ export interface FetchedManifest {
 /**
  * Fetches a manifest by tag or digest (distribution-spec § Pulling manifests). The digest is computed from the bytes
  * and compared with the one asked for, or the one that the registry says a tag has.
- * @throws OCISLIM_MANIFEST_UNKNOWN | OCISLIM_DIGEST_MISMATCH | OCISLIM_DOCUMENT_INVALID | OCISLIM_UNAUTHORIZED | …
+ * @throws OCISLIM_MANIFEST_UNKNOWN | OCISLIM_REGISTRY_MISMATCH | OCISLIM_DOCUMENT_INVALID | OCISLIM_UNAUTHORIZED | …
  */
 export async function getManifest(
   repository: Repository,
@@ -132,7 +132,7 @@ export async function hasManifest(
 /**
  * Stores a manifest under a tag or its digest (distribution-spec § Pushing Manifests).
  * @returns whether the registry lists it with the subject it names (§ Pushing Manifests with Subject)
- * @throws OCISLIM_DIGEST_MISMATCH where the registry made something else of it; OCISLIM_UNAUTHORIZED | …
+ * @throws OCISLIM_REGISTRY_MISMATCH where the registry made something else of it; OCISLIM_UNAUTHORIZED | …
  */
 export async function putManifest(
   repository: Repository,
@@ -228,5 +228,5 @@ function unknown(what: string, asked: string): OcislimError {
 }
 
 function mismatch(what: string, why: string): OcislimError {
-  return new OcislimError('OCISLIM_DIGEST_MISMATCH', `${what}: ${why}`);
+  return new OcislimError('OCISLIM_REGISTRY_MISMATCH', `${what}: ${why}`);
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { VERSION } from '../version.ts';
 import { isLoopback } from './address.ts';
@@ -70,15 +71,16 @@ async function exchange(
   silence: number,
 ): Promise<HttpResponse> {
   const { method, url, signal, body } = request;
-  const content = await body?.open().catch((cause: unknown) => {
+  let failure: unknown;
+  const opened = await body?.open().catch((cause: unknown) => {
     throw new BodyError('the body cannot be opened', { cause });
   });
-  let failure: unknown;
-  if (content !== undefined && !(content instanceof Uint8Array)) {
-    content.once('error', (error) => {
-      failure = error;
-    });
-  }
+  const content =
+    opened === undefined || opened instanceof Uint8Array
+      ? opened
+      : watched(opened, (error) => {
+          failure = error;
+        });
   try {
     const { statusCode, ...answer } = await dispatcher.request({
       origin: url.origin,
@@ -99,4 +101,17 @@ async function exchange(
     // What broke the source of the body matters more than that the request broke with it.
     throw failure === undefined ? error : new BodyError('the body broke off', { cause: failure });
   }
+}
+
+/** The same stream; told of what its source fails with, and not of what ends it from this side. */
+function watched(source: Readable, onFailure: (error: unknown) => void): Readable {
+  const read = async function* () {
+    try {
+      yield* source;
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    }
+  };
+  return Readable.from(read(), { objectMode: false });
 }

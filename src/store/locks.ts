@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
 
 /** Something that other processes see for as long as it is not released and this process lives. */
@@ -69,9 +70,11 @@ export class Locks {
       server.close();
       throw error;
     }
+    const kept = removeOnInterrupt(path);
     return {
       id,
       release: async () => {
+        kept.forget();
         // First gone, then silent: who waited must not find it again.
         await rm(path, { force: true }).catch(() => {});
         server.close();

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Descriptor, decodeDescriptor, digestHex, parseJson, sha256 } from '#oci-spec-types';
+import { explainWriteError } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
 import type { WriteSmall } from './notes.ts';
 
@@ -36,8 +37,11 @@ export class Names {
 
   /** Returns whether the name was there. */
   async remove(name: string): Promise<boolean> {
+    const path = this.#path(name);
     const present = (await this.get(name)) !== undefined;
-    await rm(this.#path(name), { force: true });
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw explainWriteError(error, path);
+    });
     return present;
   }
 

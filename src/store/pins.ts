@@ -2,6 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '#oci-spec-types';
+import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
 import type { Locks, Presence } from './locks.ts';
 
@@ -10,8 +11,10 @@ export const CLEAN_UP = 'clean-up';
 
 interface Run {
   readonly presence: Presence;
+  readonly path: string;
   /** Descriptor of the file with its pins. */
   readonly file: number;
+  readonly kept: { forget(): void };
 }
 
 /**
@@ -68,7 +71,8 @@ export class Pins {
     this.#pinned.clear();
     if (run === undefined) return;
     closeSync(run.file);
-    await rm(join(this.#folder, run.presence.id), { force: true });
+    await rm(run.path, { force: true });
+    run.kept.forget();
     await run.presence.release();
   }
 
@@ -90,7 +94,8 @@ export class Pins {
     if (presence === undefined) return undefined;
     try {
       await mkdir(this.#folder, { recursive: true });
-      return { presence, file: openSync(join(this.#folder, presence.id), 'wx', 0o644) };
+      const path = join(this.#folder, presence.id);
+      return { presence, path, file: openSync(path, 'wx', 0o644), kept: removeOnInterrupt(path) };
     } catch {
       await presence.release();
       return undefined;

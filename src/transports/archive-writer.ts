@@ -78,7 +78,8 @@ export async function writeArchive(path: string, entries: readonly Entry[], cont
   const { signal, cwd } = context;
   const stream = tarStream(entries, { signal });
   if (path !== '-') {
-    await writeStreamAtomically(resolve(cwd, path), stream, { signal });
+    const size = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
+    await writeStreamAtomically(resolve(cwd, path), stream, { signal, size });
     return;
   }
   if (process.stdout.isTTY) {

@@ -1,10 +1,17 @@
-import { isNondistributable, shortDigest } from '#oci-spec-types';
-import { loadArtifact } from '../image/load.ts';
+import {
+  isImageConfigType,
+  isIndexType,
+  isManifestType,
+  isNondistributable,
+  shortDigest,
+} from '#oci-spec-types';
+import { type BlobSource, loadArtifact } from '../image/load.ts';
 import type { Artifact, Blob } from '../image/model.ts';
 import { writeArtifact } from '../image/write.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
 import type { Target } from '../registry/registry.ts';
+import type { Store } from '../store/store.ts';
 import { ignoreReadOnly } from '../store/tocs.ts';
 import type { Context } from './context.ts';
 
@@ -29,7 +36,7 @@ export async function openFromRegistry(reference: Reference, context: Context): 
   }
   const registry = await context.registry();
   const { descriptor, source } = await registry.resolve(reference, { signal });
-  const artifact = await loadArtifact(source, descriptor, { signal });
+  const artifact = await loadArtifact(throughStore(source, store), descriptor, { signal });
   try {
     await store.putBytes(artifact.raw, descriptor.digest);
     await store.resolved.set(name, descriptor);
@@ -37,6 +44,24 @@ export async function openFromRegistry(reference: Reference, context: Context): 
     ignoreReadOnly(error);
   }
   return artifact;
+}
+
+/** Documents that the store has are not fetched again; those it lacks it has afterwards. */
+function throughStore(source: BlobSource, store: Store): BlobSource {
+  const open: BlobSource['open'] = async (descriptor, options) => {
+    const { mediaType, digest } = descriptor;
+    const isDocument = isManifestType(mediaType) || isIndexType(mediaType) || isImageConfigType(mediaType);
+    if (!isDocument) return source.open(descriptor, options);
+    const origins = source.origins?.(digest);
+    const blob: Blob = { descriptor, origins, open: (again) => source.open(descriptor, again) };
+    try {
+      return await (await store.ensure(blob, options)).open(options);
+    } catch (error) {
+      ignoreReadOnly(error);
+      return source.open(descriptor, options);
+    }
+  };
+  return { ...source, open };
 }
 
 /**

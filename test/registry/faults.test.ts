@@ -109,7 +109,7 @@ describe('a download', () => {
 
   it('5: of the right length with the wrong digest is tried once more and not kept', async () => {
     const always = await withLayer((body) => ({ body: Buffer.alloc(body.length) }));
-    await expect(always.pull()).rejects.toMatchObject({ code: 'OCISLIM_DIGEST_MISMATCH' });
+    await expect(always.pull()).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_MISMATCH' });
     expect(always.layerReads()).toHaveLength(2);
     // The config and the manifest have come; nothing names them.
     expect(always.disk()).toEqual(inOrder(2));

@@ -235,7 +235,7 @@ describe('a manifest', () => {
     const headers = { 'docker-content-digest': sha256('else') };
     const { target } = await setup(({ method }) => (method === 'PUT' ? { status: 201, headers } : undefined));
     await expect(target.pushManifest(raw, MANIFEST)).rejects.toMatchObject({
-      code: 'OCISLIM_DIGEST_MISMATCH',
+      code: 'OCISLIM_REGISTRY_MISMATCH',
     });
   });
 

@@ -66,9 +66,9 @@ describe('resolve', () => {
     const { layer } = putImage(server, 'me/app', '1');
     const { source } = await registryClient().resolve(parseReference(`${server.host}/me/app:1`));
     const right = layerOf(layer);
-    await expect(source.open(right).then(text)).rejects.toMatchObject({ code: 'OCISLIM_DIGEST_MISMATCH' });
+    await expect(source.open(right).then(text)).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_MISMATCH' });
     await expect(source.open({ ...right, size: 4 }).then(text)).rejects.toMatchObject({
-      code: 'OCISLIM_SIZE_MISMATCH',
+      code: 'OCISLIM_REGISTRY_MISMATCH',
     });
   });
 
@@ -151,7 +151,7 @@ describe('a manifest', () => {
   test('whose digest is not the one the registry claims is refused', async () => {
     const headers = { 'content-type': MediaType.Manifest, 'docker-content-digest': sha256('other') };
     await expect(serve(JSON.stringify(manifest), headers)).rejects.toMatchObject({
-      code: 'OCISLIM_DIGEST_MISMATCH',
+      code: 'OCISLIM_REGISTRY_MISMATCH',
     });
   });
 
@@ -159,7 +159,7 @@ describe('a manifest', () => {
     const asked = sha256('other');
     const headers = { 'content-type': MediaType.Manifest, 'docker-content-digest': asked };
     await expect(serve(JSON.stringify(manifest), headers, `app@${asked}`)).rejects.toMatchObject({
-      code: 'OCISLIM_DIGEST_MISMATCH',
+      code: 'OCISLIM_REGISTRY_MISMATCH',
     });
   });
 

@@ -18,6 +18,9 @@ export interface DockerRegistry {
   stop(): Promise<void>;
 }
 
+/** User `me` with the password `right` in bcrypt, as `htpasswd -nbB me right` makes it. */
+export const HTPASSWD = 'me:$2y$05$zetPYokGKQMaGIgz18yXueRLaBXzt8MhGz4jg/sp9M7vZnb7slfY.\n';
+
 export interface RegistryOptions {
   /** An htpasswd file, which makes it ask for Basic credentials. */
   readonly htpasswd?: string;

@@ -91,6 +91,8 @@ class Content {
   readonly blobs = new Map<string, Buffer>();
   readonly manifests = new Map<string, StoredManifest>();
   readonly uploads = new Map<string, Buffer>();
+  /** The repository of each upload. */
+  readonly #begunIn = new Map<string, string>();
   readonly #quirks: Quirks;
   #begun = 0;
 
@@ -123,6 +125,8 @@ class Content {
     const [, repository = '', kind = '', name = ''] =
       /^\/v2\/(.+)\/(manifests|blobs\/uploads|blobs|referrers)\/(.*)$/.exec(url.pathname) ?? [];
     const quirks = this.#quirks;
+    // Of what broke off only the part of an upload is kept.
+    if (isCut(request) && kind !== 'blobs/uploads') return { status: 0 };
     if (quirks.strictAccept && kind !== 'manifests' && headers.accept !== undefined)
       return fault(406, 'DENIED');
     if (method === 'HEAD' && quirks.head !== undefined) return { status: quirks.head };
@@ -148,6 +152,7 @@ class Content {
     const key = isDigest(name) ? `${repository}@${name}` : `${repository}:${name}`;
     if (method === 'PUT') {
       const digest = sha256(body);
+      if (!isJson(body)) return fault(400, 'MANIFEST_INVALID');
       if (isDigest(name) && name !== digest) return fault(400, 'DIGEST_INVALID');
       const stored = { raw: body, mediaType: String(headers['content-type']) };
       this.manifests.set(key, stored).set(`${repository}@${digest}`, stored);
@@ -185,7 +190,8 @@ class Content {
     const { method, body } = request;
     if (method === 'POST') return this.#begin(request, repository, url);
     const stored = this.uploads.get(id);
-    if (stored === undefined) return fault(404, 'BLOB_UPLOAD_UNKNOWN');
+    if (stored === undefined || this.#begunIn.get(id) !== repository)
+      return fault(404, 'BLOB_UPLOAD_UNKNOWN');
     if (method === 'GET')
       return this.#quirks.noStatus ? { status: 405 } : this.#state(204, repository, id, url);
     if (method === 'DELETE') return { status: !this.#quirks.noStatus && this.uploads.delete(id) ? 204 : 405 };
@@ -220,6 +226,7 @@ class Content {
     }
     const id = String(++this.#begun);
     this.uploads.set(id, Buffer.alloc(0));
+    this.#begunIn.set(id, repository);
     return this.#state(202, repository, id, url);
   }
 
@@ -266,8 +273,21 @@ export function ranged(bytes: Buffer, range: string | undefined): Answer {
 }
 
 function subjectOf(raw: Buffer): string | undefined {
-  const { subject } = JSON.parse(raw.toString()) as { subject?: { digest?: string } };
-  return subject?.digest;
+  try {
+    const { subject } = JSON.parse(raw.toString()) as { subject?: { digest?: string } };
+    return subject?.digest;
+  } catch {
+    return undefined;
+  }
+}
+
+function isJson(bytes: Buffer): boolean {
+  try {
+    JSON.parse(bytes.toString());
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** An error document of the distribution spec. */
