@@ -1,4 +1,4 @@
-import { OcislimError } from '../lib/errors.ts';
+import { ExitCode, OcislimError } from '../lib/errors.ts';
 import { readBody, type Send } from './http.ts';
 import type { Endpoint } from './mirrors.ts';
 import type { Server } from './repository.ts';
@@ -51,7 +51,7 @@ async function firstThatAnswers(
       if (url.protocol === 'https:' || response.status !== 400 || !WANTS_TLS.test(text)) return server;
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof OcislimError)) throw error;
+      if (!(error instanceof OcislimError && error.exitCode === ExitCode.Network)) throw error;
       // It speaks TLS; that its certificate is not trusted is what the user must hear.
       if (error.code === 'OCISLIM_REGISTRY_TLS' && !server.unverified) return server;
     }

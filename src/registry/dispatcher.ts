@@ -1,38 +1,64 @@
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { OcislimError } from '../lib/errors.ts';
+import type { HostCertificates } from './host-certificates.ts';
 import { trustedContext } from './trust.ts';
 
-/** How a server is reached: loopback never goes through a proxy, as in Go's clients. */
-export type Route = 'loopback' | 'network' | 'unverified loopback' | 'unverified network';
+export interface DispatcherOptions {
+  /** Loopback never goes through a proxy, as in Go's clients. */
+  readonly loopback: boolean;
+  /** The server's certificate is not checked. */
+  readonly unverified: boolean;
+  readonly own: HostCertificates | undefined;
+  readonly caFile: string | undefined;
+  /** Proxy variables are read from here. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Limit on connecting, in milliseconds. */
+  readonly timeout: number;
+}
 
 /** undici's side of the transport; loaded by what touches the network alone. */
-export function createDispatcher(
-  route: Route,
-  caFile: string | undefined,
-  env: NodeJS.ProcessEnv,
-  timeout: number,
-): Dispatcher {
-  if (route.startsWith('unverified')) {
-    const connect = { timeout, rejectUnauthorized: false };
-    return route === 'unverified loopback' ? new Agent({ connect }) : proxied({ connect });
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { loopback, unverified, env, timeout } = options;
+  const secureContext = contextFor(options);
+  const connect = {
+    timeout,
+    ...(secureContext === undefined ? {} : { secureContext }),
+    ...(unverified ? { rejectUnauthorized: false } : {}),
+  };
+  if (loopback) return new Agent({ connect });
+  return new EnvHttpProxyAgent({
+    httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
+    httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
+    noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+    connect,
+    requestTls: connect,
+    proxyTls: { timeout },
+    // A proxy is asked for http:// pages as such, since many refuse CONNECT to anything but port 443.
+    proxyTunnel: false,
+  });
+}
+
+function contextFor({
+  loopback,
+  unverified,
+  own,
+  caFile,
+  env,
+}: DispatcherOptions): SecureContext | undefined {
+  if (own !== undefined) {
+    try {
+      return trustedContext(caFile, env, own);
+    } catch (cause) {
+      if (cause instanceof OcislimError) throw cause;
+      throw new OcislimError('OCISLIM_CONFIG_INVALID', `${own.folder}: what is there cannot be used`, {
+        hint: 'certificates and keys must be in PEM form, and each key belong to its certificate',
+        cause,
+      });
+    }
   }
+  if (unverified) return undefined;
   // Reading every authority of the system takes longer than a whole exchange with a registry on loopback, which
   // none of them ever signed.
-  const secureContext =
-    route === 'loopback' && caFile === undefined ? createSecureContext() : trustedContext(caFile, env);
-  const connect = { timeout, secureContext };
-  return route === 'loopback' ? new Agent({ connect }) : proxied({ connect });
-
-  function proxied({ connect }: { connect: object }): Dispatcher {
-    return new EnvHttpProxyAgent({
-      httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
-      httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
-      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
-      connect,
-      requestTls: connect,
-      proxyTls: { timeout },
-      // A proxy is asked for http:// pages as such, since many refuse CONNECT to anything but port 443.
-      proxyTunnel: false,
-    });
-  }
+  return loopback && caFile === undefined ? createSecureContext() : trustedContext(caFile, env);
 }

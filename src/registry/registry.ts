@@ -7,6 +7,7 @@ import type { Progress } from '../lib/progress.ts';
 import { authenticator, givenLookup } from './auth.ts';
 import { type Credential, credentialFinder } from './credentials.ts';
 import { serverFinder } from './discovery.ts';
+import { certificateFolders } from './host-certificates.ts';
 import { discard } from './http.ts';
 import { confirmTag, hasManifest, putManifest } from './manifests.ts';
 import { type Endpoint, endpointFinder } from './mirrors.ts';
@@ -30,6 +31,8 @@ export interface RegistryOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly home: string;
   readonly userAgent: string;
+  /** Where certificates for single hosts are kept; default as Podman and Docker do. */
+  readonly certificateFolders?: readonly string[] | undefined;
   readonly progress: Progress;
   readonly sleep?: Sleep | undefined;
   /** Milliseconds since the epoch; for tests, like `sleep` and `timeouts`. */
@@ -78,13 +81,24 @@ export interface Target {
 /** @throws OCISLIM_USAGE for a mirror that is no URL; OCISLIM_CONFIG_INVALID for a `caFile` that is none */
 export function openRegistry(options: RegistryOptions): Registry {
   const { config, env, home, userAgent, caFile, progress, sleep, now } = options;
-  const transport = createTransport({ caFile, env, userAgent, timeouts: options.timeouts });
+  const transport = createTransport({
+    caFile,
+    env,
+    userAgent,
+    certificateFolders: options.certificateFolders ?? certificateFolders(env, home),
+    timeouts: options.timeouts,
+  });
   const send = retrying(transport.send, { sleep, now });
   const endpointsOf = endpointFinder(options);
   const serverOf = serverFinder(transport.send);
   const findCredential = credentialFinder({ env, home });
   const repositories = new Map<string, Repository>();
 
+  const warned = new Set<string>();
+  const warnOnce = (message: string) => {
+    if (!warned.has(message)) progress.warn(message);
+    warned.add(message);
+  };
   // One for each repository and server, so that its tokens are found again.
   const connect = async (endpoint: Endpoint, { signal }: OpenOptions = {}): Promise<Repository> => {
     const server = await serverOf(endpoint, { signal });
@@ -92,16 +106,10 @@ export function openRegistry(options: RegistryOptions): Registry {
     const key = `${server.base.href}${path} ${server.unverified}`;
     const known = repositories.get(key);
     if (known !== undefined) return known;
-    const repository = openRepository({ server, path, send, findCredential, sleep, now });
+    const repository = openRepository({ server, path, send, findCredential, sleep, now, warn: warnOnce });
     repositories.set(key, repository);
     return repository;
   };
-  const warned = new Set<string>();
-  const warnOnce = (message: string) => {
-    if (!warned.has(message)) progress.warn(message);
-    warned.add(message);
-  };
-
   return {
     resolve: async (reference, open = {}) => {
       const { origin, mirrors } = endpointsOf(reference);

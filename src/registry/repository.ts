@@ -5,6 +5,7 @@ import { type HttpRequest, type HttpResponse, readBody, type Send } from './http
 import { redirecting } from './redirect.ts';
 import type { Sleep } from './retry.ts';
 import { type Access, repositoryScope } from './scopes.ts';
+import { heeding } from './warnings.ts';
 
 /** A server that speaks the registry's protocol, as it was found to be reached. */
 export interface Server {
@@ -26,6 +27,8 @@ export interface RepositoryOptions {
   readonly sleep?: Sleep | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: (() => number) | undefined;
+  /** Told of what the registry warns of. */
+  readonly warn?: ((message: string) => void) | undefined;
 }
 
 interface RepositoryRequest extends Omit<HttpRequest, 'url' | 'scopes'> {
@@ -65,7 +68,7 @@ export function openRepository({ server, path, findCredential, ...rest }: Reposi
     send: rest.send,
     now: rest.now,
   });
-  const send = redirecting(auth.send);
+  const send = heeding(redirecting(auth.send), base, rest.warn ?? (() => {}));
   const scopes = (access: Access) => [repositoryScope(path, access)];
   return {
     name,

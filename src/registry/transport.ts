@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { VERSION } from '../version.ts';
 import { isLoopback } from './address.ts';
 import { connectionError } from './connection-errors.ts';
-import type { Route } from './dispatcher.ts';
+import { readHostCertificates } from './host-certificates.ts';
 import type { HttpRequest, HttpResponse, Send } from './http.ts';
 import { readCaFile } from './trust.ts';
 
@@ -12,6 +12,8 @@ export interface TransportOptions {
   /** Proxy variables are read from here. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   readonly userAgent?: string | undefined;
+  /** Where certificates for single hosts are kept. */
+  readonly certificateFolders?: readonly string[] | undefined;
   /** Limits in milliseconds: on connecting (TLS included), and on silence before and in an answer. */
   readonly timeouts?: { readonly connect?: number; readonly silence?: number } | undefined;
 }
@@ -29,13 +31,19 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const connect = options.timeouts?.connect ?? 15_000;
   const silence = options.timeouts?.silence ?? 60_000;
   if (options.caFile !== undefined) readCaFile(options.caFile);
-  const dispatchers = new Map<Route, Promise<Dispatcher>>();
+  const dispatchers = new Map<string, Promise<Dispatcher>>();
 
-  const dispatcher = (route: Route): Promise<Dispatcher> => {
+  /** One for all servers that are reached in the same way; those with certificates of their own have one each. */
+  const dispatcherFor = ({ url, unverified = false }: HttpRequest): Promise<Dispatcher> => {
+    const loopback = isLoopback(url.host);
+    const folders = options.certificateFolders ?? [];
+    const own = url.protocol === 'https:' ? readHostCertificates(url.host, folders) : undefined;
+    const route = `${loopback} ${unverified} ${own === undefined ? '' : url.host}`;
     let made = dispatchers.get(route);
     if (made === undefined) {
+      const { caFile } = options;
       made = import('./dispatcher.ts').then(({ createDispatcher }) =>
-        createDispatcher(route, options.caFile, env, connect),
+        createDispatcher({ loopback, unverified, own, caFile, env, timeout: connect }),
       );
       dispatchers.set(route, made);
     }
@@ -45,8 +53,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const send: Send = async (request) => {
     const { url, signal } = request;
     signal?.throwIfAborted();
-    const place = isLoopback(url.host) ? 'loopback' : 'network';
-    const through = await dispatcher(request.unverified ? `unverified ${place}` : place);
+    const through = await dispatcherFor(request);
     try {
       return await exchange(request, through, { 'user-agent': userAgent }, silence);
     } catch (error) {
@@ -55,7 +62,11 @@ export function createTransport(options: TransportOptions = {}): Transport {
     }
   };
   const close = async () => {
-    for (const made of dispatchers.values()) await (await made).destroy();
+    for (const made of dispatchers.values())
+      await made.then(
+        (dispatcher) => dispatcher.destroy(),
+        () => {},
+      );
     dispatchers.clear();
   };
   return { send, close };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { OcislimError } from '../lib/errors.ts';
+import type { HostCertificates } from './host-certificates.ts';
 
 /** Where Linux distributions, BSD and macOS keep the authorities this machine trusts, as Go's crypto/x509 looks. */
 const SYSTEM_BUNDLES = [
@@ -13,14 +14,21 @@ const SYSTEM_BUNDLES = [
 
 /**
  * The authorities that servers are checked against: Node's own, this machine's (companies add theirs there), and
- * `caFile` on top of them.
+ * `caFile` and those for the host on top of them; and what we show of ourselves.
  * @throws OCISLIM_CONFIG_INVALID when `caFile` cannot be read or holds no certificate.
  */
-export function trustedContext(caFile: string | undefined, env: NodeJS.ProcessEnv): SecureContext {
+export function trustedContext(
+  caFile: string | undefined,
+  env: NodeJS.ProcessEnv,
+  own?: HostCertificates,
+): SecureContext {
   const extra = caFile === undefined ? [] : [readCaFile(caFile)];
   const named = [env['SSL_CERT_FILE'], env['NODE_EXTRA_CA_CERTS']].flatMap((path) => readIfThere(path));
   const system = SYSTEM_BUNDLES.map((path) => readIfThere(path)).find((found) => found.length > 0) ?? [];
-  return createSecureContext({ ca: [...rootCertificates, ...system, ...named, ...extra] });
+  return createSecureContext({
+    ca: [...rootCertificates, ...system, ...named, ...extra, ...(own?.authorities ?? [])],
+    ...(own?.keys.length ? { cert: [...own.certificates], key: [...own.keys] } : {}),
+  });
 }
 
 /** Reads `--ca-file`, so that a mistake in it is found before anything connects. */

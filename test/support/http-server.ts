@@ -44,8 +44,8 @@ export interface HttpServer {
 }
 
 export interface HttpServerOptions {
-  /** Key and certificate, PEM; then it speaks HTTPS. */
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+  /** Key and certificate, PEM; then it speaks HTTPS. With `clients` it wants a certificate that this one has signed. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly clients?: string } | undefined;
   /** How many bytes of a request's body are read before the connection breaks off; undefined reads it all. */
   readonly cut?: ((request: Omit<Seen, 'body'>) => number | undefined) | undefined;
 }
@@ -69,7 +69,7 @@ export async function httpServer(script: Script, options: HttpServerOptions = {}
     watchCredentials.answer(url, answer.headers);
     respond(response, answer, method === 'HEAD');
   };
-  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tlsOptions(tls), listener);
   const listen = (port: number) => new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
   const down = async () => {
     server.closeAllConnections();
@@ -88,6 +88,10 @@ export async function httpServer(script: Script, options: HttpServerOptions = {}
     down,
     up: () => listen(port),
   };
+}
+
+function tlsOptions({ clients, ...tls }: NonNullable<HttpServerOptions['tls']>) {
+  return clients === undefined ? tls : { ...tls, ca: clients, requestCert: true, rejectUnauthorized: true };
 }
 
 async function readBody(request: IncomingMessage, limit = Number.POSITIVE_INFINITY): Promise<Buffer> {
