@@ -1,17 +1,18 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { OcislimError } from '../lib/errors.ts';
 import type { HostCertificates } from './host-certificates.ts';
 import { trustedContext } from './trust.ts';
 
 export interface DispatcherOptions {
-  /** Loopback never goes through a proxy, as in Go's clients. */
   readonly loopback: boolean;
+  /** URL of the proxy to go through, if any. */
+  readonly proxy: string | undefined;
   /** The server's certificate is not checked. */
   readonly unverified: boolean;
   readonly own: HostCertificates | undefined;
   readonly caFile: string | undefined;
-  /** Proxy variables are read from here. */
+  /** Names of files with authorities are read from here. */
   readonly env: NodeJS.ProcessEnv;
   /** Limit on connecting, in milliseconds. */
   readonly timeout: number;
@@ -19,18 +20,16 @@ export interface DispatcherOptions {
 
 /** undici's side of the transport; loaded by what touches the network alone. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { loopback, unverified, env, timeout } = options;
+  const { proxy, unverified, timeout } = options;
   const secureContext = contextFor(options);
   const connect = {
     timeout,
     ...(secureContext === undefined ? {} : { secureContext }),
     ...(unverified ? { rejectUnauthorized: false } : {}),
   };
-  if (loopback) return new Agent({ connect });
-  return new EnvHttpProxyAgent({
-    httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
-    httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
-    noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+  if (proxy === undefined) return new Agent({ connect });
+  return new ProxyAgent({
+    uri: proxy,
     connect,
     requestTls: connect,
     proxyTls: { timeout },

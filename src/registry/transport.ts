@@ -5,6 +5,7 @@ import { isLoopback } from './address.ts';
 import { connectionError } from './connection-errors.ts';
 import { readHostCertificates } from './host-certificates.ts';
 import type { HttpRequest, HttpResponse, Send } from './http.ts';
+import { proxyFor } from './proxy.ts';
 import { readCaFile } from './trust.ts';
 
 export interface TransportOptions {
@@ -38,12 +39,13 @@ export function createTransport(options: TransportOptions = {}): Transport {
     const loopback = isLoopback(url.host);
     const folders = options.certificateFolders ?? [];
     const own = url.protocol === 'https:' ? readHostCertificates(url.host, folders) : undefined;
-    const route = `${loopback} ${unverified} ${own === undefined ? '' : url.host}`;
+    const proxy = proxyFor(url, env)?.url.href;
+    const route = `${loopback} ${unverified} ${proxy ?? ''} ${own === undefined ? '' : url.host}`;
     let made = dispatchers.get(route);
     if (made === undefined) {
       const { caFile } = options;
       made = import('./dispatcher.ts').then(({ createDispatcher }) =>
-        createDispatcher({ loopback, unverified, own, caFile, env, timeout: connect }),
+        createDispatcher({ loopback, proxy, unverified, own, caFile, env, timeout: connect }),
       );
       dispatchers.set(route, made);
     }
