@@ -38,7 +38,8 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
   try {
     const { createProgram } = await import('./commands/program.ts');
     await createProgram(signal).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
-    return 0;
+    // A command that gave its result may still have found that not all is well.
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error, argv, signal);
   }

@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts';
 import { cacheCommand } from './cache.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
+import { doctorCommand } from './doctor.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
@@ -47,6 +48,7 @@ export function createProgram(signal: AbortSignal): Command {
     loginCommand(signal),
     logoutCommand(signal),
     cacheCommand(signal),
+    doctorCommand(signal),
   ]) {
     program.addCommand(command);
   }

@@ -2,7 +2,7 @@ import { OcislimError } from '../lib/errors.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credential, Lookup } from './credentials.ts';
 import { discard, type HttpRequest, type HttpResponse, header, type Send } from './http.ts';
-import { basic, TokenRefused, Tokens } from './tokens.ts';
+import { basic, type Grant, TokenRefused, Tokens } from './tokens.ts';
 
 export interface AuthOptions {
   /** As references name it, `docker.io`; what `ocislim login` takes. */
@@ -16,6 +16,7 @@ export interface AuthOptions {
   /** Without credentials or redirects of its own. */
   readonly send: Send;
   readonly now?: (() => number) | undefined;
+  readonly onToken?: ((grant: Grant) => void) | undefined;
 }
 
 export interface Authenticator {
@@ -31,7 +32,8 @@ export interface Authenticator {
  */
 export function authenticator(options: AuthOptions): Authenticator {
   const { base, send, now = Date.now } = options;
-  const tokens = new Tokens({ base, unverified: options.unverified, send, now });
+  const { unverified, onToken } = options;
+  const tokens = new Tokens({ base, unverified, send, now, onToken });
   let known: Challenge | undefined;
   let lookup: Promise<Lookup> | undefined;
   const find = () => {

@@ -1,10 +1,9 @@
 import { homedir } from 'node:os';
-import { OcislimError } from '../lib/errors.ts';
-import { authKeys, findEntry, normalKey, serverOfKey } from './auth-file.ts';
+import { authKeys, findEntry, serverOfKey } from './auth-file.ts';
 import { CredentialHelper } from './credential-helper.ts';
 import { credentialOf, helpersFor } from './credentials.ts';
 import { openDockerConfig } from './docker-config.ts';
-import { parseReference, type Reference } from './reference.ts';
+import { parsePlace } from './place.ts';
 import type { Registry } from './registry.ts';
 
 export interface LoginContext {
@@ -28,7 +27,7 @@ export interface LoginRequest {
  */
 export async function login(request: LoginRequest, context: LoginContext): Promise<string> {
   const { username, secret } = request;
-  const place = parsePlace(request.registry);
+  const place = parsePlace(request.registry, 'login');
   const registry = await context.registry();
   await registry.ping(place.registry, credentialOf(username, secret, 'this login'), {
     signal: context.signal,
@@ -49,7 +48,7 @@ export async function login(request: LoginRequest, context: LoginContext): Promi
 
 /** Forgets credentials that {@link login} keeps. @returns false where there were none */
 export async function logout(registry: string, context: LoginContext): Promise<boolean> {
-  const keys = authKeys(parsePlace(registry));
+  const keys = authKeys(parsePlace(registry, 'logout'));
   const [key = ''] = keys;
   const server = serverOfKey(key);
   const config = await openDockerConfig(context.env, homeOf(context.env));
@@ -65,20 +64,6 @@ export async function logout(registry: string, context: LoginContext): Promise<b
     removed = true;
   }
   return removed;
-}
-
-/** A registry, or a repository of one, as people give it to `login`: perhaps with a scheme. */
-function parsePlace(text: string): Pick<Reference, 'registry' | 'repository'> {
-  const key = normalKey(text);
-  const slash = key.indexOf('/');
-  const host = slash < 0 ? key : key.slice(0, slash);
-  const path = slash < 0 ? '' : key.slice(slash + 1);
-  // A host without dot or port cannot be told from a folder of Docker Hub, so no image name has one.
-  const { registry } = parseReference(`${host}/${path === '' ? 'any' : path}`);
-  if (registry === host) return { registry, repository: path };
-  throw new OcislimError('OCISLIM_USAGE', `login ${text.slice(0, 100)}: not the host of a registry`, {
-    hint: 'give it as image names have it: docker.io, ghcr.io, registry.example.com:5000',
-  });
 }
 
 function homeOf(env: NodeJS.ProcessEnv): string {

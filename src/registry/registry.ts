@@ -6,6 +6,7 @@ import { OcislimError } from '../lib/errors.ts';
 import type { Progress } from '../lib/progress.ts';
 import { authenticator, givenLookup } from './auth.ts';
 import { type Credential, credentialFinder } from './credentials.ts';
+import { diagnose, type Finding } from './diagnosis.ts';
 import { serverFinder } from './discovery.ts';
 import { certificateFolders } from './host-certificates.ts';
 import { discard } from './http.ts';
@@ -61,6 +62,11 @@ export interface Registry {
   parse(text: string): Reference;
   /** Tries credentials at a registry. @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_… */
   ping(registry: string, credential: Credential, options?: OpenOptions): Promise<void>;
+  /** Looks at every step of the way to a registry, or a repository (else empty) of it. Only an abort makes it throw. */
+  diagnose(
+    reference: Pick<Reference, 'registry' | 'repository'> & Partial<Reference>,
+    options?: OpenOptions,
+  ): Promise<readonly Finding[]>;
   /** Ends all connections. */
   close(): Promise<void>;
 }
@@ -159,6 +165,18 @@ export function openRegistry(options: RegistryOptions): Registry {
         { hint: 'is it a registry? give its host and port alone, as in image names' },
       );
     },
+    diagnose: (reference, open) =>
+      diagnose(
+        {
+          reference,
+          endpoints: endpointsOf(reference),
+          env,
+          send: transport.send,
+          serverOf,
+          findCredential,
+        },
+        open,
+      ),
     close: () => transport.close(),
   };
 }

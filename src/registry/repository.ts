@@ -5,6 +5,7 @@ import { type HttpRequest, type HttpResponse, readBody, type Send } from './http
 import { redirecting } from './redirect.ts';
 import type { Sleep } from './retry.ts';
 import { type Access, repositoryScope } from './scopes.ts';
+import type { Grant } from './tokens.ts';
 import { heeding } from './warnings.ts';
 
 /** A server that speaks the registry's protocol, as it was found to be reached. */
@@ -27,6 +28,8 @@ export interface RepositoryOptions {
   readonly sleep?: Sleep | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: (() => number) | undefined;
+  /** Told of each token that was given. */
+  readonly onToken?: ((grant: Grant) => void) | undefined;
   /** Told of what the registry warns of. */
   readonly warn?: ((message: string) => void) | undefined;
 }
@@ -67,6 +70,7 @@ export function openRepository({ server, path, findCredential, ...rest }: Reposi
     credential: () => findCredential({ registry, repository: path }),
     send: rest.send,
     now: rest.now,
+    onToken: rest.onToken,
   });
   const send = heeding(redirecting(auth.send), base, rest.warn ?? (() => {}));
   const scopes = (access: Access) => [repositoryScope(path, access)];

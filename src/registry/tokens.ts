@@ -22,6 +22,16 @@ export interface TokenOptions {
   /** Without credentials or redirects of its own. */
   readonly send: Send;
   readonly now: () => number;
+  readonly onToken?: ((grant: Grant) => void) | undefined;
+}
+
+/** What a token server gave. */
+export interface Grant {
+  /** Host of the token server. */
+  readonly realm: string;
+  readonly asked: readonly string[];
+  /** What the token says that it allows; undefined where it does not say so, or not in a way that is known. */
+  readonly granted: readonly string[] | undefined;
 }
 
 /** The token server would not give a token for what was asked. */
@@ -92,6 +102,7 @@ export class Tokens {
       throw failed(realm, `answered ${response.status} instead of a token`);
     }
     const { token, expiresIn } = parseAnswer(await readBody(response, ANSWER_LIMIT), realm);
+    this.#options.onToken?.({ realm: realm.host, asked: scopes, granted: grantedBy(token) });
     const life = Math.max(SHORTEST_LIFE, expiresIn * 1000) - MARGIN;
     this.#held = [{ scopes, token, until: asked + life }, ...this.#held].slice(0, 100);
     return token;
@@ -191,6 +202,21 @@ function parseAnswer(bytes: Buffer, realm: URL): { readonly token: string; reado
     throw failed(realm, 'gave an answer without a token');
   }
   return { token, expiresIn: result.output.expires_in ?? 0 };
+}
+
+const claims = v.object({
+  access: v.array(v.object({ type: v.string(), name: v.string(), actions: v.array(v.string()) })),
+});
+
+/** The scopes in a token that is a JWT (distribution.github.io/distribution/spec/auth/jwt); its signature is its registry's matter. */
+function grantedBy(token: string): readonly string[] | undefined {
+  try {
+    const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8');
+    const { access } = v.parse(claims, JSON.parse(payload));
+    return access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`);
+  } catch {
+    return undefined;
+  }
 }
 
 function failed({ host }: URL, why: string): OcislimError {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, renameSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import { type Descriptor, type Digest, digestAlgorithm, digestHex, shortDigest } from '#oci-spec-types';
@@ -90,6 +90,14 @@ export class Store implements BlobSource {
       );
     }
     return new Store(root);
+  }
+
+  /** Whether this user may add to it. */
+  async isWritable(): Promise<boolean> {
+    return access(this.root, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Lets others clean up what this process has used; for programs that go on. */

@@ -21,6 +21,7 @@ const commands = [
     'login',
     'logout',
     'cache',
+    'doctor',
     'completion',
   ],
 ];
