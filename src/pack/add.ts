@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Stats } from 'node:fs';
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, join, posix, resolve } from 'node:path';
@@ -79,7 +80,7 @@ async function collect(item: Item, entries: Entry[]): Promise<void> {
   const owner = { uid: 0, gid: 0, mtime };
   if (found.isDirectory()) {
     entries.push({ path, type: 'directory', mode: 0o755, ...owner });
-    for (const name of (await readdir(full)).sort()) {
+    for (const name of (await namesIn(full, shown)).sort()) {
       const child = join(full, name);
       await collect(
         {
@@ -106,4 +107,16 @@ async function collect(item: Item, entries: Entry[]): Promise<void> {
   } else {
     throw new OcislimError('OCISLIM_INPUT_INVALID', `--add ${shown}: neither a file nor a folder nor a link`);
   }
+}
+
+/** Names of a folder; Node gives those that are no UTF-8 in a form that leads nowhere. */
+async function namesIn(full: string, shown: string): Promise<string[]> {
+  const names = await readdir(full, { encoding: 'buffer' });
+  return names.map((name) => {
+    if (isUtf8(name)) return name.toString('utf8');
+    const what = JSON.stringify(name.toString('latin1'));
+    throw new OcislimError('OCISLIM_INPUT_INVALID', `--add ${shown}: the name ${what} in it is not UTF-8`, {
+      hint: 'rename it; names in an image are UTF-8',
+    });
+  });
 }

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { formatPlatform, hostPlatform, type Platform, platform, runsOn, samePlatform } from '#oci-spec-types';
 import { platformOfElf, readElfHeader } from '../elf/header.ts';
 import { recogniseProgram } from '../elf/recognise.ts';
@@ -261,18 +261,33 @@ function notFound(path: string, error: unknown): unknown {
 
 /** Opens the file that was looked at; one that was swapped or resized since then is an error, not a wrong image. */
 export async function openUnchanged(shown: string, full: string, seen: Stats): Promise<Readable> {
-  const file = await open(full, 'r');
-  const now = await file.stat();
-  if (
-    now.ino !== seen.ino ||
-    now.dev !== seen.dev ||
-    now.size !== seen.size ||
-    now.mtimeMs !== seen.mtimeMs
-  ) {
+  const file = await open(full, 'r').catch((error: unknown) => {
+    throw systemCode(error) === 'ENOENT' ? changed(shown) : error;
+  });
+  const check = async () => {
+    const now = await file.stat();
+    const isSame =
+      now.ino === seen.ino && now.dev === seen.dev && now.size === seen.size && now.mtimeMs === seen.mtimeMs;
+    if (!isSame) throw changed(shown);
+  };
+  try {
+    await check();
+  } catch (error) {
     await file.close();
-    throw new OcislimError('OCISLIM_INPUT_CHANGED', `${shown}: changed while it was packed`, {
-      hint: 'pack again once nothing writes to it',
-    });
+    throw error;
   }
-  return createReadStream(full, { fd: file, highWaterMark: 256 * 1024 });
+  const read = async function* () {
+    yield* createReadStream(full, { fd: file, highWaterMark: 256 * 1024, autoClose: false });
+    // Half of an old program and half of a new one have the right length, too.
+    await check();
+  };
+  const content = Readable.from(read(), { objectMode: false });
+  content.once('close', () => void file.close().catch(() => {}));
+  return content;
+}
+
+function changed(shown: string): OcislimError {
+  return new OcislimError('OCISLIM_INPUT_CHANGED', `${shown}: changed while it was packed`, {
+    hint: 'pack again once nothing writes to it',
+  });
 }

@@ -1,4 +1,15 @@
-import { copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatPlatform, parsePlatform } from '#oci-spec-types';
@@ -91,6 +102,46 @@ describe('findInputs', () => {
     renameSync(join(cwd, 'other'), join(cwd, 'hello'));
     await expect(input.source.open()).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
   });
+
+  it.each<[string, (path: string) => void]>([
+    ['grows', (path) => appendFileSync(path, 'more')],
+    ['shrinks', (path) => truncateSync(path, 300_000)],
+    ['is written over', (path) => writeFileSync(path, Buffer.alloc(600_000, 1), { flag: 'r+' })],
+  ])('fails when the file %s while it is read', async (_, change) => {
+    const program = Buffer.concat([elfProgram(), Buffer.alloc(600_000)]).subarray(0, 600_000);
+    const cwd = folderWith({ hello: program });
+    const { inputs } = await findInputs('hello', [], cwd);
+    const [input] = inputs;
+    if (input?.source.kind !== 'program') throw new Error('no program');
+    const stream = await input.source.open();
+    const reading = async () => {
+      let first = true;
+      for await (const _chunk of stream) {
+        if (first) change(join(cwd, 'hello'));
+        first = false;
+      }
+    };
+    await expect(reading()).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
+  });
+
+  it('fails when the file is removed before it is read', async () => {
+    const cwd = folderWith({ hello: 'hello' });
+    const { inputs } = await findInputs('hello', [], cwd);
+    const [input] = inputs;
+    if (input?.source.kind !== 'program') throw new Error('no program');
+    rmSync(join(cwd, 'hello'));
+    await expect(input.source.open()).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
+  });
+
+  it('refuses devices and sockets', async () => {
+    await expect(found('/dev/null', '/')).rejects.toThrow('/dev/null: a device, not a file');
+    const folder = tempDir();
+    const server = createServer().listen(join(folder, 'socket'));
+    await once(server, 'listening');
+    await expect(found('socket', folder)).rejects.toThrow('socket: a socket, not a file');
+    await expect(additions(['.:/x'], 0, folder)).rejects.toThrow(/socket: /);
+    server.close();
+  });
 });
 
 describe('--add', () => {
@@ -136,6 +187,17 @@ describe('--add', () => {
       ['etc/app/b', 'file', undefined, 7],
       ['etc/app/link', 'symlink', '../elsewhere', 7],
     ]);
+  });
+
+  it('refuses a name that is not UTF-8, which an image could not have as it is', async () => {
+    const folder = tempDir();
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/bad-`), Buffer.from([0xff])]), 'x');
+    await expect(additions(['.:/x'], 0, folder)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'OCISLIM_INPUT_INVALID',
+        message: expect.stringContaining('not UTF-8'),
+      }),
+    );
   });
 
   it('says what is not there', async () => {

@@ -76,7 +76,7 @@ function changed(words: readonly string[]): fc.Arbitrary<string> {
 }
 
 function everyTime(words: readonly string[], property: (text: string) => void): void {
-  fc.assert(fc.property(changed(words), property), { numRuns });
+  fc.assert(fc.property(changed(words), property), { numRuns, seed: 1 });
   expect(Object.keys(Object.prototype)).toEqual([]);
 }
 

@@ -1,3 +1,5 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MediaType, type Platform } from '#oci-spec-types';
 import { parseRegistriesConf } from '../../src/config/registries-conf.ts';
@@ -12,8 +14,9 @@ import type { RegistryOptions } from '../../src/registry/registry.ts';
 import type { Context } from '../../src/transports/context.ts';
 import { openSource, writeOutput } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
-import { bin } from '../support/cli.ts';
+import { bin, root } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
+import { file } from '../support/entries.ts';
 import { type FakeRegistry, fakeRegistry } from '../support/fake-registry.ts';
 import { AMD64, ARM64, imageOf } from '../support/images.ts';
 import { registryClient } from '../support/registry-client.ts';
@@ -37,6 +40,37 @@ const both = async () =>
   indexOf(await Promise.all(platforms.map((platform) => imageOf({ platform }))), { annotations: {} });
 
 describe('docker://', () => {
+  it('means one image throughout a run, though its tag moves meanwhile', async () => {
+    let moved = false;
+    const registry: FakeRegistry = await fakeRegistry({
+      script: ({ path }) => {
+        if (moved || !path.endsWith('/manifests/1')) return undefined;
+        moved = true;
+        const [first, second] = ['base:1', 'base:2'].map((name) => registry.manifests.get(name));
+        if (first === undefined || second === undefined) throw new Error('no base');
+        registry.manifests.set('base:1', second);
+        return { body: first.raw, headers: { 'content-type': first.mediaType } };
+      },
+    });
+    const client = registryClient();
+    const context = await testContext({ registry: async () => client });
+    const bases = [
+      await both(),
+      indexOf([await imageOf({ layers: [[file('other', 'x')]] })], { annotations: {} }),
+    ];
+    await push(bases[0] as Artifact, [`${registry.host}/base:3`], context);
+    await push(bases[1] as Artifact, [`${registry.host}/base:2`], context);
+    const first = registry.manifests.get('base:3');
+    if (first === undefined) throw new Error('not pushed');
+    registry.manifests.set('base:1', first);
+    for (const name of ['hello', 'hello-arm64'])
+      copyFileSync(join(root, 'testdata', name), join(context.cwd, name === 'hello' ? 'hello-amd64' : name));
+    const result = await pack(requestFor('./hello-{arch}', { base: `${registry.host}/base:1` }), context);
+    expect(moved).toBe(true);
+    expect(result.base.digest).toBe(bases[0]?.descriptor.digest);
+    expect(result.platforms.map(({ platform }) => platform)).toEqual(['linux/amd64', 'linux/arm64']);
+  });
+
   it('gives back what was pushed, under every tag', async () => {
     const { registry, context } = await withRegistry();
     const index = await both();
