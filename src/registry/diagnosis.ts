@@ -1,11 +1,9 @@
-import { lookup } from 'node:dns/promises';
-import { connect } from 'node:tls';
 import { isDigest } from '#oci-spec-types';
 import type { OpenOptions } from '../image/model.ts';
 import { isAbort, OcislimError } from '../lib/errors.ts';
 import { redact } from '../lib/redact.ts';
 import { hostName, isLoopback } from './address.ts';
-import { connectionError } from './connection-errors.ts';
+import { addressesOf, certificateFacts } from './connection-facts.ts';
 import type { FindCredential } from './credentials.ts';
 import { discard, type HttpResponse, header, type Send } from './http.ts';
 import { getManifest } from './manifests.ts';
@@ -81,7 +79,7 @@ export async function diagnose(
   const named = await take('name', async () => {
     if (proxy() !== undefined) return skipped(`${hostName(first.base.host)}: left to the proxy`);
     direct = true;
-    return ok(await resolved(first.base));
+    return ok(await addressesOf(first.base));
   });
   const proxied = await take('proxy', () => {
     const found = proxy();
@@ -176,48 +174,9 @@ function describeMirrors({ mirrors }: Endpoints): string {
   return `read from first: ${mirrors.map(({ servers: [{ base }], path }) => `${base.href}${path}`).join(', ')}`;
 }
 
-async function resolved(base: URL): Promise<string> {
-  const name = hostName(base.host);
-  try {
-    const addresses = await lookup(name, { all: true });
-    const own = addresses.map(({ address }) => address).filter((address) => address !== name);
-    return own.length === 0 ? `${name}: an address` : `${name}: ${own.join(', ')}`;
-  } catch (error) {
-    throw connectionError(error, base);
-  }
-}
-
 function plainHttp({ base }: Server): Verdict {
   const detail = `${base.host}: plain HTTP, nothing is encrypted`;
   return isLoopback(base.host) ? ok(detail) : { status: 'warning', detail };
-}
-
-/** Protocol and certificate, whatever is thought of them; whether they are trusted the request itself has shown. */
-function certificateFacts({ hostname, port }: URL): Promise<string> {
-  return new Promise((resolve) => {
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const socket = connect({
-      host,
-      port: Number(port) || 443,
-      servername: /[a-z]/i.test(host) ? host : '',
-      rejectUnauthorized: false,
-    });
-    const end = (facts: string) => {
-      socket.destroy();
-      resolve(facts);
-    };
-    socket.setTimeout(5_000, () => end('no details in time'));
-    socket.once('error', () => end('no details'));
-    socket.once('secureConnect', () => {
-      const { issuer, valid_to } = socket.getPeerCertificate();
-      const by = issuer?.O ?? issuer?.CN;
-      end(
-        [socket.getProtocol(), by && `signed by ${by}`, valid_to && `valid until ${valid_to}`]
-          .filter(Boolean)
-          .join(', '),
-      );
-    });
-  });
 }
 
 /** What `/v2/` has to answer (distribution-spec § Determining Support). */
@@ -254,9 +213,9 @@ function openRepositoryOf({ reference, endpoints, send, findCredential }: Diagno
   });
   const granted = (access: Access): string => {
     const last = grants.at(-1);
-    if (last === undefined) return `no token was asked for`;
-    const allowed = last.granted?.join(' ') || 'what it does not say';
-    return `token of ${last.realm} for ${repositoryScope(open.path, access)}, granted ${allowed}`;
+    if (last === undefined) return 'no token was asked for';
+    const asked = `token of ${last.realm} for ${repositoryScope(open.path, access)}`;
+    return last.granted === undefined ? asked : `${asked}, granted ${last.granted.join(' ') || 'nothing'}`;
   };
   return { open, responses, granted };
 }

@@ -20,9 +20,8 @@ export function parsePlace(text: string, command: string): Pick<Reference, 'regi
   });
 }
 
-/** Whether a text can only be a registry: a host with a dot or a port, and nothing behind it. */
+/** Whether a text can only be a registry: a host as image names have it, and nothing behind it. */
 export function isBareRegistry(text: string): boolean {
-  return /^(?:https?:\/\/)?(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w.-]+:\d+|\[[0-9a-f:]+\](?::\d+)?)\/?$/i.test(
-    text,
-  );
+  // `alpine:3` is an image: a host without a dot is one only where it is this machine.
+  return /^(?:https?:\/\/)?(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:]+\])(?::\d+)?\/?$/i.test(text);
 }
