@@ -45,7 +45,10 @@ export function packCommand(signal: AbortSignal): Command {
     .option('--digest-file <file>', "write the result's digest there")
     .option('--metadata-file <file>', 'write the result as JSON there')
     .addOption(
-      new Option('--check <level>', 'error | warn | off').choices(['error', 'warn', 'off']).hideHelp(),
+      new Option(
+        '--check <level>',
+        'what to do about a program that will not start (default: error)',
+      ).choices(['error', 'warn', 'off']),
     )
     .action(async (path: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<PackOptions & GlobalOptions>();

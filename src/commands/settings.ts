@@ -1,4 +1,5 @@
 import { parsePlatform } from '#oci-spec-types';
+import type { CheckLevel } from '../check/verdict.ts';
 import { type PackSettings, type ProjectConfig, resolveTarget } from '../config/project.ts';
 import { parseCompression } from '../layer/compression.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -27,6 +28,7 @@ export interface PackOptions {
   readonly volume?: readonly string[];
   readonly stopSignal?: string;
   readonly compression?: string;
+  readonly check?: string;
   readonly created?: string;
   readonly offline?: boolean;
   readonly dryRun?: boolean;
@@ -100,8 +102,14 @@ export function requestOf(
     annotations: settings.annotation ?? {},
     compression: parseCompression(settings.compression ?? 'gzip'),
     created: createdTime({ created: settings.created, env }).seconds,
+    check: checkLevel(settings.check ?? 'error'),
     dryRun: settings.dryRun,
   };
+}
+
+function checkLevel(value: string): CheckLevel {
+  if (value === 'error' || value === 'warn' || value === 'off') return value;
+  throw new OcislimError('OCISLIM_USAGE', `check = ${JSON.stringify(value)}: must be error, warn or off`);
 }
 
 /** One word, or a JSON array of words. */

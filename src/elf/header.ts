@@ -1,4 +1,5 @@
 import { type Platform, platform } from '#oci-spec-types';
+import { openElf, PT_INTERP, PT_LOAD, type ReadAt, type Segment } from './file.ts';
 
 /** What the header of an ELF program says (ELF gABI, chapter 4 and 5). */
 export interface ElfHeader {
@@ -14,101 +15,20 @@ export interface ElfHeader {
   readonly interpreter?: string | undefined;
 }
 
-/** Reads `length` bytes at `offset`, or as many as there are. */
-export type ReadAt = (offset: number, length: number) => Promise<Buffer>;
-
-const ET_EXEC = 2;
-const ET_DYN = 3;
-const PT_LOAD = 1;
-const PT_INTERP = 3;
 /** Linux refuses longer loader paths (PATH_MAX). */
 const INTERPRETER_LIMIT = 4096;
-/** Program headers of real programs are a dozen; the kernel refuses more than fit in 64 KiB. */
-const TABLE_LIMIT = 64 * 1024;
 
 /**
  * Reads the header of an ELF program. Nothing in it is trusted: what it points at is read within limits.
  * @returns undefined for what is no program: another format, an object file, or a damaged header
  */
 export async function readElfHeader(read: ReadAt): Promise<ElfHeader | undefined> {
-  const head = await read(0, 64);
-  if (head.length < 52 || head.readUInt32BE(0) !== 0x7f454c46) return undefined;
-  const bits = { 1: 32, 2: 64 }[head[4] ?? 0] as 32 | 64 | undefined;
-  const endianness = ({ 1: 'little', 2: 'big' } as const)[head[5] ?? 0];
-  if (bits === undefined || endianness === undefined || (bits === 64 && head.length < 64)) return undefined;
-  const fields = new Fields(head, endianness);
-  const type = fields.half(16);
-  if (type !== ET_EXEC && type !== ET_DYN) return undefined;
-  const table =
-    bits === 64
-      ? { offset: fields.long(32), entrySize: fields.half(54), count: fields.half(56) }
-      : { offset: fields.word(28), entrySize: fields.half(42), count: fields.half(44) };
-  const segments = await readSegments(read, bits, endianness, table);
-  if (segments === undefined || !(await isWhole(read, segments))) return undefined;
-  const interpreter = await readInterpreter(read, segments);
+  const file = await openElf(read);
+  if (file === undefined || !(await isWhole(read, file.segments))) return undefined;
+  const interpreter = await readInterpreter(read, file.segments);
   if (interpreter === null) return undefined;
-  return {
-    bits,
-    endianness,
-    machine: fields.half(18),
-    osAbi: head[7] ?? 0,
-    flags: fields.word(bits === 64 ? 48 : 36),
-    interpreter,
-  };
-}
-
-/** Numbers of the program's own byte order. */
-class Fields {
-  readonly #bytes: Buffer;
-  readonly #little: boolean;
-
-  constructor(bytes: Buffer, endianness: 'little' | 'big') {
-    this.#bytes = bytes;
-    this.#little = endianness === 'little';
-  }
-
-  half(at: number): number {
-    return this.#little ? this.#bytes.readUInt16LE(at) : this.#bytes.readUInt16BE(at);
-  }
-
-  word(at: number): number {
-    return this.#little ? this.#bytes.readUInt32LE(at) : this.#bytes.readUInt32BE(at);
-  }
-
-  /** Beyond 2^53 it is no longer exact, and beyond any file. */
-  long(at: number): number {
-    return Number(this.#little ? this.#bytes.readBigUInt64LE(at) : this.#bytes.readBigUInt64BE(at));
-  }
-}
-
-/** What a program header says of the file; memory does not matter here. */
-interface Segment {
-  readonly type: number;
-  readonly offset: number;
-  readonly size: number;
-}
-
-/** The program headers; undefined where the table is damaged or missing, which no kernel starts. */
-async function readSegments(
-  read: ReadAt,
-  bits: 32 | 64,
-  endianness: 'little' | 'big',
-  table: { readonly offset: number; readonly entrySize: number; readonly count: number },
-): Promise<Segment[] | undefined> {
-  const { offset, entrySize, count } = table;
-  const size = entrySize * count;
-  if (count === 0 || entrySize < (bits === 64 ? 56 : 32) || size > TABLE_LIMIT) return undefined;
-  if (!Number.isSafeInteger(offset)) return undefined;
-  const bytes = await read(offset, size);
-  if (bytes.length < size) return undefined;
-  const fields = new Fields(bytes, endianness);
-  return Array.from({ length: count }, (_, index) => {
-    const at = index * entrySize;
-    const type = fields.word(at);
-    return bits === 64
-      ? { type, offset: fields.long(at + 8), size: fields.long(at + 32) }
-      : { type, offset: fields.word(at + 4), size: fields.word(at + 16) };
-  });
+  const { bits, endianness, machine, osAbi, flags } = file;
+  return { bits, endianness, machine, osAbi, flags, interpreter };
 }
 
 /** Whether the file has every byte that is to be loaded: a download that broke off starts, and dies of SIGBUS. */

@@ -4,8 +4,8 @@ import type { Artifact, Blob, OpenOptions } from './model.ts';
 
 /** Where an artifact can be written: a layout, the store, a repository. */
 export interface Sink {
-  /** Takes one blob in; never called twice with one digest. */
-  blob(blob: Blob): Promise<void>;
+  /** Takes one blob in; never called twice with one digest. The signal is also given when another blob has failed. */
+  blob(blob: Blob, options: OpenOptions): Promise<void>;
   /** Takes a manifest or index in; everything it names was taken before. */
   manifest(artifact: Artifact): Promise<void>;
 }
@@ -15,7 +15,8 @@ const CONCURRENCY = 4;
 
 /**
  * Writes an artifact with all it consists of: blobs, several at once and each digest once; then manifests; then the
- * indexes above them. So a sink never holds a document that names what it lacks.
+ * indexes above them. So a sink never holds a document that names what it lacks. When one blob fails the others are
+ * told to stop, and nothing is under way any more when the failure is reported.
  */
 export async function writeArtifact(
   artifact: Artifact,
@@ -26,10 +27,24 @@ export async function writeArtifact(
   const blobs = new Map<string, Blob>();
   for (const document of documents)
     for (const blob of blobsOf(document)) blobs.set(blob.descriptor.digest, blob);
-  await pMap(blobs.values(), (blob) => sink.blob(blob), {
-    concurrency: CONCURRENCY,
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const failure = new AbortController();
+  const either = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
+  const running = new Set<Promise<void>>();
+  const take = (blob: Blob) => {
+    const work = sink.blob(blob, { signal: either });
+    running.add(work);
+    return work;
+  };
+  try {
+    await pMap(blobs.values(), take, {
+      concurrency: CONCURRENCY,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    failure.abort(error);
+    await Promise.allSettled(running);
+    throw error;
+  }
   for (const document of documents) await sink.manifest(document);
 }
 

@@ -3,10 +3,11 @@ import type { Digest } from '#oci-spec-types';
 import { OcislimError } from '../lib/errors.ts';
 import { Meter } from '../lib/verify.ts';
 import { compressionOf, decompress } from './compression.ts';
+import { type FileFacts, factsOf, mayHaveFacts } from './facts.ts';
 import { readTar, type TarMember } from './tar-reader.ts';
 
-/** A member without its place in the tar. */
-export type TocMember = Omit<TarMember, 'offset'>;
+/** A member without its place in the tar, and with what the checks need of its content. */
+export type TocMember = Omit<TarMember, 'offset'> & { readonly facts?: FileFacts | undefined };
 
 /** A layer's table of contents: what the image is, without its bytes. */
 export interface Toc {
@@ -37,7 +38,10 @@ export async function readToc(
   const tar = decompress(stream, compression);
   tar.on('data', (chunk: Buffer) => meter.take(chunk)).pause();
   const members: TocMember[] = [];
-  const { ended } = await readTar(tar, (member) => void members.push(member), { signal, what: 'layer' });
+  const visit = async (member: TarMember, content: AsyncIterable<Uint8Array>) => {
+    members.push(mayHaveFacts(member) ? { ...member, facts: await factsOf(member, content) } : member);
+  };
+  const { ended } = await readTar(tar, visit, { signal, what: 'layer' });
   const toc = { tarSize: meter.size, contentSize: contentSize(members), ended, members };
   return { diffId: meter.digest, toc };
 }
@@ -53,7 +57,7 @@ function contentSize(members: readonly TocMember[]): number {
 }
 
 /** Changes with the form below, so that what an older version wrote is read anew from the layer. */
-const FORM = 1;
+const FORM = 2;
 
 type Row = readonly [
   path: string,
@@ -64,12 +68,14 @@ type Row = readonly [
   mtime: number,
   size: number,
   linkname: string | null,
+  facts?: FileFacts,
 ];
 
 /** A table of contents as bytes, for a cache. */
 export function encodeToc({ members, ...sizes }: Toc): Buffer {
-  const rows = members.map(({ path, type, mode, uid, gid, mtime, size, linkname }): Row => {
-    return [path, type, mode, uid, gid, mtime, size, linkname ?? null];
+  const rows = members.map(({ path, type, mode, uid, gid, mtime, size, linkname, facts }): Row => {
+    const row = [path, type, mode, uid, gid, mtime, size, linkname ?? null] as const;
+    return facts === undefined ? row : [...row, facts];
   });
   return Buffer.from(JSON.stringify({ form: FORM, ...sizes, members: rows }));
 }
@@ -80,8 +86,8 @@ export function decodeToc(bytes: Uint8Array): Toc | undefined {
     const value = JSON.parse(Buffer.from(bytes).toString()) as { form?: unknown; members?: unknown } & Toc;
     if (value.form !== FORM || !Array.isArray(value.members)) return undefined;
     const members = (value.members as readonly Row[]).map(
-      ([path, type, mode, uid, gid, mtime, size, linkname]): TocMember => {
-        return { path, type, mode, uid, gid, mtime, size, linkname: linkname ?? undefined };
+      ([path, type, mode, uid, gid, mtime, size, linkname, facts]): TocMember => {
+        return { path, type, mode, uid, gid, mtime, size, linkname: linkname ?? undefined, facts };
       },
     );
     return { tarSize: value.tarSize, contentSize: value.contentSize, ended: value.ended, members };

@@ -57,17 +57,21 @@ export interface ErrorDetail {
   /** What the user can do about it; one line. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
+  /** What a check has found, as `--json` prints it. */
+  readonly check?: readonly object[] | undefined;
 }
 
 export class OcislimError extends Error {
   override readonly name = 'OcislimError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly check: readonly object[];
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.hint = detail.hint;
+    this.check = detail.check ?? [];
   }
 
   get exitCode(): ExitCode {
@@ -77,7 +81,11 @@ export class OcislimError extends Error {
   /** The same failure seen from further out: `prefix: message`, unless it names that already. Code, hint and cause stay. */
   within(prefix: string): OcislimError {
     if (this.message.startsWith(prefix)) return this;
-    return new OcislimError(this.code, `${prefix}: ${this.message}`, { hint: this.hint, cause: this });
+    return new OcislimError(this.code, `${prefix}: ${this.message}`, {
+      hint: this.hint,
+      check: this.check,
+      cause: this,
+    });
   }
 }
 

@@ -1,4 +1,6 @@
 import { formatPlatform, layerMediaType, shortDigest } from '#oci-spec-types';
+import type { Finding } from '../check/finding.ts';
+import { checkLinkage } from '../check/linkage.ts';
 import type { Image, Layer } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
 import { layerStream } from '../layer/build.ts';
@@ -66,18 +68,45 @@ async function treeOf(image: Image | undefined, context: Context): Promise<Tree>
   return mergeTocs(tocs);
 }
 
-/** Base plus exactly one layer. */
-export async function assemble(
+/** What one platform's layer will hold, and what keeps its program from starting. */
+export interface Arrangement {
+  /** In their places on the base. */
+  readonly entries: readonly Entry[];
+  readonly findings: readonly Finding[];
+}
+
+/** Fits a payload onto its base, and looks whether the program will start there. */
+export async function arrange(
   input: Input,
   payload: Payload,
   base: Base,
   baseImage: Image | undefined,
   request: PackRequest,
   context: Context,
-): Promise<Image> {
+): Promise<Arrangement> {
   const tree = await treeOf(baseImage, context);
-  warnOfMissingLoader(input, base, tree, context);
   const entries = placeEntries(payload.entries, tree, request.created);
+  if (request.check === 'off' || input.source.kind !== 'program') return { entries, findings: [] };
+  tree.apply({ members: entries.map((entry) => ({ ...entry, size: entry.size ?? 0 })) });
+  const { interpreter, linkage } = input.source;
+  const env = [
+    ...(baseImage?.config.config?.Env ?? []),
+    ...Object.entries(request.config.env ?? {}).map(([key, value]) => `${key}=${value}`),
+  ];
+  const program = { path: payload.entrypoint[0] ?? '/', interpreter, linkage };
+  return { entries, findings: checkLinkage(program, { tree, base: base.name, env: env.reverse() }) };
+}
+
+/** Base plus exactly one layer. */
+export async function assemble(
+  input: Input,
+  { entries }: Arrangement,
+  payload: Payload,
+  base: Base,
+  baseImage: Image | undefined,
+  request: PackRequest,
+  context: Context,
+): Promise<Image> {
   const label = `layer ${formatPlatform(input.platform)}`;
   const layer = await storeLayer(entries, request.compression, context, label);
   const annotations = { ...request.annotations, ...baseAnnotations(base, baseImage) };
@@ -128,14 +157,4 @@ export async function storeLayer(
     task?.fail();
     throw error;
   }
-}
-
-/** A dynamically linked program on a base without its loader dies with "no such file or directory". */
-function warnOfMissingLoader(input: Input, base: Base, tree: Tree, context: Context): void {
-  const loader = input.source.kind === 'program' ? input.source.interpreter : undefined;
-  if (loader === undefined || tree.lookup(loader) !== undefined) return;
-  context.progress.warn(
-    `the program needs the loader ${loader}, which base ${base.name} does not have: it will not start there ` +
-      '(link it statically, or choose a base with that loader)',
-  );
 }

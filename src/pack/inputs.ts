@@ -5,6 +5,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { formatPlatform, hostPlatform, type Platform, platform, runsOn, samePlatform } from '#oci-spec-types';
 import { platformOfElf, readElfHeader } from '../elf/header.ts';
+import { type Linkage, readLinkage } from '../elf/linkage.ts';
 import { recogniseProgram } from '../elf/recognise.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 
@@ -16,6 +17,7 @@ export interface ProgramFile {
   readonly size: number;
   /** The loader it names (ELF PT_INTERP), when it is dynamically linked. */
   readonly interpreter?: string | undefined;
+  readonly linkage?: Linkage | undefined;
   open(): Promise<Readable>;
 }
 
@@ -193,7 +195,7 @@ async function lookAt(
             hint: 'build it again; `file` shows what it is',
           });
         }
-        return { ...base, own, interpreter: header.interpreter };
+        return { ...base, own, interpreter: header.interpreter, linkage: await readLinkage(read) };
       }
       case 'script':
         return { ...base, own: undefined };

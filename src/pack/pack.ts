@@ -1,4 +1,6 @@
 import { formatPlatform } from '#oci-spec-types';
+import type { Finding } from '../check/finding.ts';
+import { judge } from '../check/verdict.ts';
 import { requirePorts, requireVolumes } from '../image/container-config.ts';
 import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
@@ -6,7 +8,7 @@ import { formatReference, parseReference, type Reference } from '../registry/ref
 import type { Context } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
-import { assemble, payloadOf } from './assemble.ts';
+import { arrange, assemble, payloadOf } from './assemble.ts';
 import { openBase } from './base.ts';
 import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
 import { findInputs, type Inputs } from './inputs.ts';
@@ -16,7 +18,7 @@ import { describeResult } from './result.ts';
 /**
  * The main job: puts a program on a base as one layer, and delivers the image.
  *
- *     inputs → base → one layer a platform → image (or index) → store → outputs, registry, engine
+ *     inputs → base → will it start? → one layer a platform → image (or index) → store → outputs, registry, engine
  *
  * Everything that can be refused is looked at before anything is written.
  */
@@ -34,21 +36,28 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   const prepared = [];
   for (const input of inputs) {
     const image = await base.image(input.platform);
-    prepared.push({ input, image, payload: await payloadOf(input, name, request, context) });
+    const payload = await payloadOf(input, name, request, context);
+    const arrangement = await arrange(input, payload, base, image, request, context);
+    prepared.push({ input, image, payload, arrangement });
   }
+  const findings = prepared.flatMap(({ arrangement }) => arrangement.findings);
+  judge(findings, request.check, context.progress);
   const images: Image[] = [];
-  for (const { input, image, payload } of prepared) {
+  for (const { input, image, payload, arrangement } of prepared) {
     context.progress.note(
       `${formatPlatform(input.platform)}: ${payload.entrypoint[0] ?? name} on ${base.name}`,
     );
-    if (!request.dryRun) images.push(await assemble(input, payload, base, image, request, context));
+    if (!request.dryRun) {
+      images.push(await assemble(input, arrangement, payload, base, image, request, context));
+    }
   }
-  if (request.dryRun) return plannedResult(request, { name, inputs }, references, outputs, base.digest);
+  if (request.dryRun)
+    return plannedResult(request, { name, inputs }, references, outputs, base.digest, findings);
 
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
-  return describeResult({ artifact, images, references, base, delivered });
+  return describeResult({ artifact, images, references, base, delivered, check: findings });
 }
 
 /** One image stays itself; several become an index. */
@@ -91,6 +100,7 @@ function plannedResult(
   references: readonly Reference[],
   outputs: readonly string[],
   baseDigest: string | undefined,
+  check: readonly Finding[],
 ): PackResult {
   const names = references.map(formatReference);
   return {
@@ -112,6 +122,6 @@ function plannedResult(
       ...(request.push ? names.map((dest) => ({ type: 'planned', dest: `docker://${dest}` })) : []),
       ...(request.load ? [{ type: 'planned', dest: 'engine' }] : []),
     ],
-    check: [],
+    check,
   };
 }

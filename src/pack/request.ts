@@ -1,4 +1,6 @@
 import type { Platform } from '#oci-spec-types';
+import type { Finding } from '../check/finding.ts';
+import type { CheckLevel } from '../check/verdict.ts';
 import type { ConfigChanges } from '../image/mutate.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 
@@ -25,6 +27,8 @@ export interface PackRequest {
   readonly compression: CompressionChoice;
   /** Seconds since the epoch, for `created` and for every file. */
   readonly created: number;
+  /** What becomes of a program that will not start. */
+  readonly check: CheckLevel;
   readonly dryRun: boolean;
 }
 
@@ -45,13 +49,6 @@ export interface PackedPlatform {
   /** Bytes of manifest, config and layers. */
   readonly size: number;
   readonly layers: readonly PackedLayer[];
-}
-
-export interface Finding {
-  readonly rule: string;
-  readonly level: 'error' | 'warn';
-  readonly message: string;
-  readonly remedy?: string | undefined;
 }
 
 /** What `pack` made; the object that `--json` prints. */

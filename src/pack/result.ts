@@ -1,4 +1,5 @@
 import { formatPlatform } from '#oci-spec-types';
+import type { Finding } from '../check/finding.ts';
 import { platformOfConfig } from '../image/load.ts';
 import type { Artifact, Image } from '../image/model.ts';
 import { familiarReference, type Reference } from '../registry/reference.ts';
@@ -13,8 +14,9 @@ export function describeResult(made: {
   readonly references: readonly Reference[];
   readonly base: Base;
   readonly delivered: readonly Delivery[];
+  readonly check: readonly Finding[];
 }): PackResult {
-  const { artifact, images, references, base, delivered } = made;
+  const { artifact, images, references, base, delivered, check } = made;
   const platforms = images.map((image) => describePlatform(image));
   const distinct = new Map<string, number>([[artifact.descriptor.digest, artifact.raw.length]]);
   for (const image of images) {
@@ -32,7 +34,7 @@ export function describeResult(made: {
     platforms,
     base: { name: base.reference ?? base.name, digest: base.digest },
     outputs: delivered,
-    check: [],
+    check,
   };
 }
 

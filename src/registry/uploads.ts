@@ -45,7 +45,7 @@ export async function pushBlob(
       await upload.run({ inChunks: attempt > 1 });
       return 'pushed';
     } catch (error) {
-      if (upload !== undefined && !signal?.aborted) await cancelUpload(repository, upload.session);
+      if (upload !== undefined) await cancelUpload(repository, upload.session);
       const mayPass = upload?.lost || (upload !== undefined && isBrokenOff(error));
       if (attempt === ATTEMPTS || signal?.aborted || !mayPass) throw error;
       await (repository.sleep ?? realSleep)(backoff(attempt), signal);

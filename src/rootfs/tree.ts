@@ -1,3 +1,4 @@
+import type { FileFacts } from '../layer/facts.ts';
 import { cleanPath } from '../layer/tar-reader.ts';
 import type { Toc, TocMember } from '../layer/toc.ts';
 
@@ -12,6 +13,7 @@ export interface Node {
   readonly size: number;
   /** Target of a symlink, as written. */
   readonly linkname?: string | undefined;
+  readonly facts?: FileFacts | undefined;
 }
 
 export interface LookupOptions {
@@ -60,6 +62,11 @@ export class Tree {
     return { path: parts.join('/'), existing: 0 };
   }
 
+  /** The names in a folder, sorted; none where there is no folder. */
+  list(path: string): readonly string[] {
+    return [...(this.#walk(path, true)?.branch?.children.keys() ?? [])].sort();
+  }
+
   #walk(path: string, followLast: boolean): { parts: string[]; branch: Branch | undefined } | undefined {
     let rest = path.split('/').filter((part) => part !== '' && part !== '.');
     let trail: { name: string; branch: Branch }[] = [];
@@ -86,7 +93,7 @@ export class Tree {
   }
 
   /** Lays a layer over what is there. Its members do not go through links: they replace them. */
-  apply(toc: Toc): void {
+  apply(toc: Pick<Toc, 'members'>): void {
     const added = new Set<Branch>();
     for (const member of toc.members) this.#add(member, added);
   }
@@ -148,8 +155,8 @@ function newFolder(): Branch {
   return { node: IMPLIED_FOLDER, children: new Map() };
 }
 
-function nodeOf({ type, mode, uid, gid, size, linkname }: TocMember): Branch['node'] {
-  return { type, mode, uid, gid, size, linkname };
+function nodeOf({ type, mode, uid, gid, size, linkname, facts }: TocMember): Branch['node'] {
+  return { type, mode, uid, gid, size, linkname, facts };
 }
 
 /** The merged tree of layers, from the base up. */

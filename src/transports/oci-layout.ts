@@ -160,7 +160,7 @@ async function fill(
   await writeArtifact(
     artifact,
     {
-      blob: (blob) => putBlob(root, blob, options),
+      blob: (blob, open) => putBlob(root, blob, open),
       manifest: async ({ descriptor, raw }) => {
         await writeBytesAtomically(blobPath(root, descriptor.digest), raw, { mode: 0o444 });
       },

@@ -6,7 +6,7 @@ import {
   shortDigest,
 } from '#oci-spec-types';
 import { type BlobSource, loadArtifact } from '../image/load.ts';
-import type { Artifact, Blob } from '../image/model.ts';
+import type { Artifact, Blob, OpenOptions } from '../image/model.ts';
 import { writeArtifact } from '../image/write.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
@@ -102,7 +102,7 @@ export async function pushToRegistry(
     await writeArtifact(
       artifact,
       {
-        blob: (blob) => pushBlob(blob, target, context),
+        blob: (blob, open) => pushBlob(blob, target, context, open),
         manifest: ({ raw, descriptor }) => target.pushManifest(raw, descriptor, { signal }),
       },
       { signal },
@@ -112,7 +112,12 @@ export async function pushToRegistry(
     if (tag !== undefined) await target.pushTag(artifact.raw, artifact.descriptor, tag, { signal });
 }
 
-async function pushBlob(blob: Blob, target: Target, { progress, signal }: Context): Promise<void> {
+async function pushBlob(
+  blob: Blob,
+  target: Target,
+  { progress }: Context,
+  { signal }: OpenOptions,
+): Promise<void> {
   const { mediaType, digest, size } = blob.descriptor;
   if (isNondistributable(mediaType)) return;
   const task = progress.task(shortDigest(digest), size);

@@ -15,8 +15,8 @@ export async function keepInStore(
   await writeArtifact(
     artifact,
     {
-      blob: async (blob) => {
-        await store.ensure(blob, { signal, progress });
+      blob: async (blob, open) => {
+        await store.ensure(blob, { ...open, progress });
       },
       manifest: ({ raw, descriptor }) => store.putBytes(raw, descriptor.digest),
     },

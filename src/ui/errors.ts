@@ -14,7 +14,10 @@ export function renderError(error: unknown, { verbose, json, colour }: ErrorOpti
   const code = error instanceof OcislimError ? error.code : 'OCISLIM_INTERNAL';
   const message = clean(error instanceof Error ? error.message : String(error));
   const hint = error instanceof OcislimError && error.hint !== undefined ? clean(error.hint) : undefined;
-  if (json) return JSON.stringify({ error: { code, message, hint }, check: [] });
+  if (json) {
+    const check = error instanceof OcislimError ? error.check : [];
+    return JSON.stringify({ error: { code, message, hint }, check });
+  }
   const red = (text: string) => (colour ? `\u001b[31m${text}\u001b[39m` : text);
   const lines = [`${red('ocislim:')} ${message}`];
   if (hint !== undefined) lines.push(`hint: ${hint}`);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { indexOf } from '../../src/image/index-of.ts';
+import type { Blob, OpenOptions } from '../../src/image/model.ts';
 import { writeArtifact } from '../../src/image/write.ts';
 import { file } from '../support/entries.ts';
 import { AMD64, ARM64, imageOf } from '../support/images.ts';
@@ -24,6 +25,29 @@ describe('writeArtifact', () => {
       ...images.map(({ descriptor }) => `image ${descriptor.digest}`),
       `index ${index.descriptor.digest}`,
     ]);
+  });
+
+  it('ends what is under way before it tells of a failure', async () => {
+    const image = await imageOf({ layers: [[file('a', 'a')], [file('b', 'b')]] });
+    const failure = new Error('no space');
+    const events: string[] = [];
+    let began = 0;
+    let bothBegan = () => {};
+    const othersBegan = new Promise<void>((resolve) => {
+      bothBegan = resolve;
+    });
+    const blob = async ({ descriptor }: Blob, { signal }: OpenOptions) => {
+      if (descriptor.digest === image.layers[0]?.descriptor.digest) {
+        await othersBegan;
+        throw failure;
+      }
+      if (++began === 2) bothBegan();
+      await new Promise<void>((resolve) => signal?.addEventListener('abort', () => setImmediate(resolve)));
+      events.push('ended');
+    };
+    await expect(writeArtifact(image, { blob, manifest: async () => {} })).rejects.toBe(failure);
+    // The configuration and the other layer.
+    expect(events).toEqual(['ended', 'ended']);
   });
 
   it('writes no manifest when a blob fails', async () => {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Compression, layerMediaType } from '#oci-spec-types';
@@ -13,6 +13,7 @@ import { openSource, writeOutput } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
 import { root } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
+import { elfProgram } from '../support/elf.ts';
 import { file, folder, symlink } from '../support/entries.ts';
 import { imageOf } from '../support/images.ts';
 import { requestFor } from '../support/request.ts';
@@ -142,19 +143,43 @@ describe('pack of a program', () => {
     for (const member of await filesOf(image, context)) expect(member.mtime).toBe(1_700_000_000);
   });
 
-  it('warns when the base lacks the loader that the program needs', async () => {
-    const warnings: string[] = [];
-    const context = await withPrograms({
-      progress: { ...silent, warn: (message) => void warnings.push(message) },
+  describe('of a program whose loader the base lacks', () => {
+    const withLoader = Buffer.concat([elfProgram({ interpreter: '/lib/ld-musl-x86_64.so.1\0' })]);
+
+    it('is an error before anything is written', async () => {
+      const context = await withPrograms();
+      writeFileSync(join(context.cwd, 'dynamic'), withLoader);
+      await expect(pack(requestFor('./dynamic'), context)).rejects.toMatchObject({
+        code: 'OCISLIM_CHECK_FAILED',
+        exitCode: 6,
+        message: expect.stringContaining('needs the loader /lib/ld-musl-x86_64.so.1 (it was built for musl)'),
+        hint: expect.stringContaining('alpine'),
+        check: [expect.objectContaining({ rule: 'interpreter-missing', level: 'error' })],
+      });
+      expect(existsSync(join(context.cwd, 'dynamic.oci'))).toBe(false);
+      expect(await context.store.names.list()).toEqual([]);
     });
-    await pack(
-      requestFor(process.execPath, { compression: { kind: 'none' }, outputs: ['oci:node.oci'] }),
-      context,
-    );
-    expect(
-      warnings.length === 0 || /needs the loader \/lib.*\(link it statically/.test(warnings.join()),
-    ).toBe(true);
-    expect(warnings.length).toBe(process.platform === 'linux' ? 1 : 0);
+
+    it('is a warning where that is enough, and in the result', async () => {
+      const warnings: string[] = [];
+      const progress = { ...silent, warn: (message: string) => void warnings.push(message) };
+      const context = await withPrograms({ progress });
+      writeFileSync(join(context.cwd, 'dynamic'), withLoader);
+      const { check } = await pack(requestFor('./dynamic', { check: 'warn' }), context);
+      expect(check.map(({ rule }) => rule)).toEqual(['interpreter-missing']);
+      expect(warnings).toEqual([
+        expect.stringContaining('(link it statically, or choose a base with musl: alpine)'),
+      ]);
+    });
+
+    it('is nothing where nobody wants to know, or the loader is added', async () => {
+      const context = await withPrograms();
+      writeFileSync(join(context.cwd, 'dynamic'), withLoader);
+      writeFileSync(join(context.cwd, 'loader'), 'loader');
+      expect((await pack(requestFor('./dynamic', { check: 'off' }), context)).check).toEqual([]);
+      const added = requestFor('./dynamic', { add: ['loader:/lib/ld-musl-x86_64.so.1'] });
+      expect((await pack(added, context)).check).toEqual([]);
+    });
   });
 
   it('makes a legal name of whatever the program is called', async () => {

@@ -15,6 +15,7 @@ export function requestFor(path: string, more: Partial<PackRequest> = {}): PackR
     annotations: {},
     compression: { kind: 'gzip' },
     created: 0,
+    check: 'error',
     dryRun: false,
     ...more,
   };
