@@ -16,8 +16,10 @@ const TEXT_LIMIT = 64 * 1024;
 const PROGRAM_LIMIT = 32 * 1024 * 1024;
 const ELF_HEADER = 52;
 
+type Seen = Pick<TarMember, 'path' | 'size' | 'mode'> & { readonly type: string };
+
 /** Whether {@link factsOf} can say something of a member; of others the content need not be read. */
-export function mayHaveFacts({ type, path, size, mode }: TarMember): boolean {
+export function mayHaveFacts({ type, path, size, mode }: Seen): boolean {
   if (type !== 'file') return false;
   if (TEXTS.test(path)) return size <= TEXT_LIMIT;
   const mayBeProgram = (mode & 0o111) !== 0 || /\.so(?:\.|$)/.test(path);
@@ -26,7 +28,7 @@ export function mayHaveFacts({ type, path, size, mode }: TarMember): boolean {
 
 /** Reads a member's content to its end, and gives what the checks need of it. */
 export async function factsOf(
-  { path, size }: TarMember,
+  { path, size }: Pick<Seen, 'path' | 'size'>,
   content: AsyncIterable<Uint8Array>,
 ): Promise<FileFacts | undefined> {
   const isText = TEXTS.test(path);

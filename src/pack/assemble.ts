@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { formatPlatform, layerMediaType, shortDigest } from '#oci-spec-types';
 import type { Finding } from '../check/finding.ts';
 import { checkLinkage } from '../check/linkage.ts';
@@ -6,6 +7,8 @@ import { buildImage } from '../image/mutate.ts';
 import { layerStream } from '../layer/build.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
+import { factsOf, mayHaveFacts } from '../layer/facts.ts';
+import type { TocMember } from '../layer/toc.ts';
 import { isoTime } from '../lib/time.ts';
 import { placeEntries } from '../rootfs/place.ts';
 import { mergeTocs, type Tree } from '../rootfs/tree.ts';
@@ -86,15 +89,25 @@ export async function arrange(
 ): Promise<Arrangement> {
   const tree = await treeOf(baseImage, context);
   const entries = placeEntries(payload.entries, tree, request.created);
-  if (request.check === 'off' || input.source.kind !== 'program') return { entries, findings: [] };
-  tree.apply({ members: entries.map((entry) => ({ ...entry, size: entry.size ?? 0 })) });
-  const { interpreter, linkage } = input.source;
+  const { source } = input;
+  // A static program needs nobody.
+  if (request.check === 'off' || source.kind !== 'program' || source.interpreter === undefined)
+    return { entries, findings: [] };
+  const { interpreter, linkage } = source;
+  tree.apply({ members: await pMap(entries, memberOf, { concurrency: 1 }) });
   const env = [
     ...(baseImage?.config.config?.Env ?? []),
     ...Object.entries(request.config.env ?? {}).map(([key, value]) => `${key}=${value}`),
   ];
   const program = { path: payload.entrypoint[0] ?? '/', interpreter, linkage };
   return { entries, findings: checkLinkage(program, { tree, base: base.name, env: env.reverse() }) };
+}
+
+/** An entry as the layer's table of contents will have it. */
+async function memberOf(entry: Entry): Promise<TocMember> {
+  const member = { ...entry, size: entry.size ?? 0 };
+  const facts = mayHaveFacts(member) && entry.open ? await factsOf(member, await entry.open()) : undefined;
+  return { ...member, facts };
 }
 
 /** Base plus exactly one layer. */

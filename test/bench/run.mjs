@@ -44,7 +44,17 @@ try {
   makeProgram(join(folder, 'program'), megabytes * 1e6);
   const { size } = statSync(join(folder, 'program'));
   for (const compression of ['gzip', 'gzip:1', 'zstd', 'none']) {
-    const args = ['pack', './program', '--base', 'scratch', '-q', '--compression', compression];
+    const args = [
+      'pack',
+      './program',
+      '--base',
+      'scratch',
+      '-q',
+      '--check',
+      'warn',
+      '--compression',
+      compression,
+    ];
     const { seconds, memory } = measure([...args, '-o', 'oci:out', '-o', 'out.tar']);
     const rate = (size / 1e6 / seconds).toFixed(0);
     const held = (memory / 1e6).toFixed(0);

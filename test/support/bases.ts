@@ -1,7 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { tempDir } from './temp.ts';
 
@@ -53,6 +61,20 @@ function standIn(architecture: string): Buffer {
     },
   );
   return gzipSync(tar);
+}
+
+/** What a slim Debian has of its C and C++ libraries, from the packages of this machine, which must be a Debian. */
+export function debianBase(): RootFilesystem {
+  const listed = execFileSync('dpkg', ['-L', 'libc6', 'libgcc-s1', 'libstdc++6']).toString().split('\n');
+  const libraries = listed.filter((path) => /\/(?:ld-linux|lib)[^/]*\.so/.test(path) && existsSync(path));
+  // Packages still list `/lib/…`, where `/lib` has long been a link into `/usr`.
+  const files = libraries.map((path) => join(realpathSync(dirname(path)), basename(path)));
+  const config = readdirSync('/etc/ld.so.conf.d').map((name) => `/etc/ld.so.conf.d/${name}`);
+  const paths = [...new Set(['/lib', '/lib64', '/etc/ld.so.conf', ...config, ...files])].map((path) =>
+    path.slice(1),
+  );
+  const layer = execFileSync('tar', ['-C', '/', '--no-recursion', '-cz', ...paths], { maxBuffer: 1 << 28 });
+  return { architecture: 'amd64', layer };
 }
 
 /** Writes an OCI layout with one single-layer image, as a stranger's tool would; returns the layer's digest. */

@@ -15,6 +15,9 @@ const PACKAGES = {
   bash: 'bash',
   git: 'git',
   go: 'golang-go',
+  gcc: 'gcc libc6-dev',
+  'g++': 'g++',
+  'musl-gcc': 'musl-tools',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;

@@ -1,0 +1,169 @@
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { alpineBases, debianBase, writeBaseLayout } from '../support/bases.ts';
+import { must, ocislim, packed, root, run, succeeded } from '../support/cli.ts';
+import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
+import { type DockerEngine, startDocker } from '../support/engines.ts';
+import { asRoot, describeWithPeers } from '../support/peers.ts';
+import { tempDir } from '../support/temp.ts';
+
+const BASES = ['scratch', 'static', 'oci:alpine', 'oci:debian'];
+
+const C = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n';
+const WITH_LIBRARY =
+  '#include <stdio.h>\nextern const char *word(void);\nint main(void) { puts(word()); return 0; }\n';
+const CPP =
+  '#include <iostream>\n#include <string>\nint main() { std::cout << std::string("hello") << std::endl; }\n';
+const GO = 'package main\n\nfunc main() { println("hello") }\n';
+/** Needs a version that this machine's C library does not define. */
+const FUTURE =
+  '#include <stdio.h>\nextern int future(void);\nint main(void) { return future() ? 0 : puts("hello") < 0; }\n';
+
+/** Programs by name, each with what goes into the image beside it. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  'c-glibc': [],
+  'c-static': [],
+  'c-static-pie': [],
+  'c-musl': [],
+  'c-musl-static': [],
+  cpp: [],
+  go: [],
+  'c-origin': ['--add', 'libword.so:/usr/local/lib/libword.so'],
+  'c-origin-without': [],
+  'c-future': ['--add', 'old/libfuture.so:/usr/local/lib/libfuture.so'],
+};
+
+describeWithPeers(
+  'the verdict on a program',
+  ['gcc', 'g++', 'musl-gcc', 'go', 'dockerd', 'docker', 'docker-registry'],
+  () => {
+    let folder: string;
+    let env: NodeJS.ProcessEnv;
+    let docker: DockerEngine;
+    let registry: DockerRegistry;
+    beforeAll(async () => {
+      folder = tempDir();
+      env = { OCISLIM_HOME: tempDir(), HOME: tempDir() };
+      await compile(folder);
+      const [amd64] = alpineBases();
+      if (amd64 === undefined) throw new Error('no base');
+      writeBaseLayout(join(folder, 'alpine'), amd64);
+      writeBaseLayout(join(folder, 'debian'), debianBase());
+      docker = await startDocker();
+      registry = await startRegistry();
+    });
+    afterAll(async () => {
+      await docker?.stop();
+      await registry?.stop();
+    });
+
+    it('is what happens when it is started', async () => {
+      const rows: string[] = [];
+      const wrong: string[] = [];
+      for (const [program, more] of Object.entries(PROGRAMS)) {
+        for (const [at, base] of BASES.entries()) {
+          const name = `check-${program}-${at}:1`;
+          const args = ['pack', `./${program}`, '--base', base, '-t', name, '--compression', 'none', ...more];
+          const { check } = await packed([...args, '--check', 'warn', '-o', 'image.tar'], {
+            cwd: folder,
+            env,
+          });
+          await docker.docker(['load', '-q', '-i', join(folder, 'image.tar')]);
+          const ran = await run('docker', ['run', '--rm', '--network', 'none', name], { env: docker.env });
+          await docker.docker(['rmi', '-f', name]);
+          const [says, starts] = [
+            check.length === 0,
+            ran.code === 0 && `${ran.stdout}${ran.stderr}`.includes('hello'),
+          ];
+          rows.push(`${program.padEnd(18)} ${base.padEnd(12)} ${says ? 'starts' : (check[0]?.rule ?? '')}`);
+          if (says !== starts) wrong.push(`${rows.at(-1)}, but: exit ${ran.code} ${ran.stderr}`);
+        }
+      }
+      console.log(rows.join('\n'));
+      expect(wrong).toEqual([]);
+      // Else it would be no matrix.
+      for (const verdict of ['starts', 'interpreter-missing', 'library-missing', 'symbol-version-missing'])
+        expect(rows.join('\n')).toContain(verdict);
+    }, 600_000);
+
+    it('is exit code 6 before anything is pushed', async () => {
+      const tag = `${registry.host}/me/c:1`;
+      const args = ['pack', './c-glibc', '--base', 'oci:alpine', '-t', tag, '--push', '-o', 'oci:none.oci'];
+      const ran = await ocislim(args, { cwd: folder, env });
+      expect(ran).toMatchObject({ code: 6, stdout: '' });
+      expect(ran.stderr).toMatch(
+        /^ocislim: will not start: .*ld-linux-x86-64\.so\.2.*glibc.*\nhint: link it statically/m,
+      );
+      const json = await ocislim([...args, '--json'], { cwd: folder, env });
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        error: { code: 'OCISLIM_CHECK_FAILED' },
+        check: [{ rule: 'interpreter-missing', level: 'error' }],
+      });
+      const written = registry.requests().filter(({ method }) => method === 'PUT' || method === 'PATCH');
+      expect(written).toEqual([]);
+      await must('sh', ['-c', '! test -e none.oci'], { cwd: folder });
+    });
+
+    it('reads no layer of a base that was looked at before', async () => {
+      const options = { cwd: folder, env: { ...env, OCISLIM_HOME: tempDir() } };
+      await succeeded(['pack', './c-musl', '--base', 'oci:alpine', '-t', 'a:1'], options);
+      const layers = await must('sh', ['-c', 'ls -S blobs/sha256 | head -n 1'], {
+        cwd: options.env.OCISLIM_HOME,
+      });
+      const layer = join(options.env.OCISLIM_HOME, 'blobs/sha256', layers.trim());
+      // What cannot be read right any more would be noticed by whoever reads it.
+      chmodSync(layer, 0o644);
+      const { size } = await import('node:fs').then(({ statSync }) => statSync(layer));
+      writeFileSync(layer, Buffer.alloc(size));
+      const { check } = await packed(
+        ['pack', './c-glibc', '--base', 'oci:alpine', '--dry-run', '--check', 'warn'],
+        options,
+      );
+      expect(check.map(({ rule }) => rule)).toEqual(['interpreter-missing']);
+    });
+  },
+  asRoot,
+);
+
+async function compile(folder: string): Promise<void> {
+  const sources = {
+    'c.c': C,
+    'word.c': 'const char *word(void) { return "hello"; }\n',
+    'with.c': WITH_LIBRARY,
+    'cpp.cc': CPP,
+    'go.go': GO,
+  };
+  for (const [name, content] of Object.entries(sources)) writeFileSync(join(folder, name), content);
+  const sh = (command: string) =>
+    must('sh', ['-c', command], {
+      cwd: folder,
+      env: { GOCACHE: join(folder, 'cache'), GOFLAGS: '-mod=mod' },
+    });
+  await sh('gcc -o c-glibc c.c');
+  await sh('gcc -static -o c-static c.c');
+  await sh('gcc -static-pie -o c-static-pie c.c');
+  await sh('musl-gcc -o c-musl c.c');
+  await sh('musl-gcc -static -o c-musl-static c.c');
+  await sh('g++ -o cpp cpp.cc');
+  await sh('CGO_ENABLED=0 go build -o go go.go');
+  await sh('gcc -shared -fPIC -o libword.so word.c');
+  await sh("gcc -o c-origin with.c -L. -lword -Wl,-rpath,'$ORIGIN/../lib'");
+  copyFileSync(join(folder, 'c-origin'), join(folder, 'c-origin-without'));
+  // A library whose newer build defines one version more than the one that is there when the program starts.
+  mkdirSync(join(folder, 'old'));
+  writeFileSync(join(folder, 'future.c'), 'int future(void) { return 0; }\n');
+  writeFileSync(join(folder, 'past.c'), 'int past(void) { return 0; }\n');
+  writeFileSync(join(folder, 'new.map'), 'F_1.0 { global: past; };\nF_2.0 { global: future; } F_1.0;\n');
+  writeFileSync(join(folder, 'old.map'), 'F_1.0 { global: past; };\n');
+  writeFileSync(join(folder, 'uses.c'), FUTURE);
+  await sh(
+    'gcc -shared -fPIC -o libfuture.so future.c past.c -Wl,--version-script=new.map -Wl,-soname,libfuture.so',
+  );
+  await sh(
+    'gcc -shared -fPIC -o old/libfuture.so past.c -Wl,--version-script=old.map -Wl,-soname,libfuture.so',
+  );
+  await sh("gcc -o c-future uses.c -L. -lfuture -Wl,-rpath,'$ORIGIN/../lib'");
+  rmSync(join(folder, 'c.c'));
+  copyFileSync(join(root, 'testdata/hello'), join(folder, 'hello'));
+}
