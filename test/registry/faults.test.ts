@@ -13,6 +13,17 @@ import { inOrder, onDisk, type SceneOptions, scene } from '../support/scene.ts';
 // The faults that a client has to survive, numbered; 18 to 20 need whole processes and are in e2e/faults.test.ts.
 
 const methods = (requests: readonly Seen[]) => requests.map(({ method }) => method);
+/** How often each method was used. */
+function counts({ seen }: { readonly seen: readonly Seen[] }): Record<string, number> {
+  const counted: Record<string, number> = {};
+  for (const { method } of seen) counted[method] = (counted[method] ?? 0) + 1;
+  return counted;
+}
+/**
+ * A push that nothing happens to: whether it is a registry; whether it has the manifest, the two blobs, and in the end
+ * the tag; two uploads of a POST and a PUT; the manifest and its tag.
+ */
+const PUSH = { GET: 1, HEAD: 4, POST: 2, PUT: 4 };
 const isLayer = ({ method, path }: Seen) => method === 'GET' && /\/blobs\/sha256:/.test(path);
 /** Answers only the first, or the first few, of the requests that match. */
 function first<T>(matches: (request: Seen) => boolean, answer: (request: Seen) => T, times = 1) {
@@ -220,7 +231,7 @@ describe('an upload', () => {
   };
 
   it('goes on where it broke off, as far as the registry has it', async () => {
-    const { push, pushed, layer, uploads, registry } = await scene({ cut: cutPut(200_000) });
+    const { push, pushed, layer, uploads, registry, disk } = await scene({ cut: cutPut(200_000) });
     await push();
     expect(pushed()?.length).toBe(layer.size);
     const [put, status, patch, last] = uploads().filter(({ path }) => !path.endsWith('uploads/'));
@@ -229,6 +240,8 @@ describe('an upload', () => {
     expect(patch?.headers['content-range']).toBe(`200000-${layer.size - 1}`);
     expect(last?.body.length).toBe(0);
     expect(registry.uploads.size).toBe(0);
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 2, PUT: 5, PATCH: 1 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('7: whose token ends in its middle asks for another and goes on', async () => {
@@ -251,12 +264,17 @@ describe('an upload', () => {
     expect(servers[0]?.seen.length).toBe(2);
     const puts = made.registry.seen.filter(({ method, body }) => method === 'PUT' && body.length > 10_000);
     expect(puts.map(({ body }) => body.length)).toEqual([made.layer.size, made.layer.size]);
+    // The first of all requests and the interrupted one were refused.
+    expect(counts(made.registry)).toEqual({ ...PUSH, HEAD: 5, PUT: 5 });
+    expect(made.disk()).toEqual(inOrder(0));
   });
 
   it('8: to a registry that does not allow HEAD is made without it', async () => {
-    const { push, pushed, layer, disk } = await scene({ quirks: { head: 405 } });
+    const { push, pushed, layer, disk, registry } = await scene({ quirks: { head: 405 } });
     await push();
     expect(pushed()?.length).toBe(layer.size);
+    // The tag is looked for by GET in the end.
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 2 });
     expect(disk()).toEqual(inOrder(0));
   });
 
@@ -265,12 +283,13 @@ describe('an upload', () => {
     await push();
     expect(pushed()?.length).toBe(layer.size);
     expect(registry.lines().at(-1)).toBe('GET /v2/me/pushed/manifests/1');
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 2 });
     await pull();
     expect(disk()).toEqual(inOrder(3));
   });
 
   it('9: whose tag does not name it in the end is an error', async () => {
-    const { push, registry } = await scene({
+    const { push, registry, disk } = await scene({
       script: ({ method, path }) =>
         method === 'PUT' && path.endsWith('/manifests/1') ? { status: 201 } : undefined,
     });
@@ -279,10 +298,12 @@ describe('an upload', () => {
       message: expect.stringContaining('is not there'),
     });
     expect(registry.lines().filter((line) => line === 'HEAD /v2/me/pushed/manifests/1')).toHaveLength(4);
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 5, HEAD: 7 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('11: follows a relative location, and keeps its query', async () => {
-    const { push, uploads, layer } = await scene();
+    const { push, uploads, layer, registry, disk } = await scene();
     await push();
     const digest = encodeURIComponent(layer.digest);
     expect(uploads().map(({ method, path }) => `${method} ${path}`)).toContainEqual(
@@ -290,22 +311,24 @@ describe('an upload', () => {
         new RegExp(`^PUT /v2/me/pushed/blobs/uploads/\\d\\?_state=a%2Bb%3D0&digest=${digest}$`),
       ),
     );
+    expect(counts(registry)).toEqual(PUSH);
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it.each([202, 401, 403, 404])('12: is made when a mount is answered with %i', async (status) => {
-    const { registry, client, image, layer, pushed } = await scene({ quirks: { mount: status } });
+    const { registry, client, image, layer, pushed, disk } = await scene({ quirks: { mount: status } });
     const target = await client.target(parseReference(`${registry.host}/me/pushed:1`));
     const [blob] = image.layers;
     if (blob === undefined) throw new Error('no layer');
     const origins = [{ origin: registry.url, repository: 'me/app' }];
     expect(await target.pushBlob({ ...blob, origins })).toBe('pushed');
     expect(pushed()?.length).toBe(layer.size);
-    const posts = registry.seen.filter(({ method }) => method === 'POST');
-    expect(posts).toHaveLength(status === 202 ? 1 : 2);
+    expect(counts(registry)).toEqual({ GET: 1, HEAD: 1, POST: status === 202 ? 1 : 2, PUT: 1 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('13: whose chunks are answered with 201 and a stale range asks where it is', async () => {
-    const { push, pushed, layer, uploads, registry } = await scene({
+    const { push, pushed, layer, uploads, registry, disk } = await scene({
       cut: cutPut(100_000),
       quirks: { patchStatus: 201, staleRange: true },
     });
@@ -313,44 +336,54 @@ describe('an upload', () => {
     expect(pushed()?.length).toBe(layer.size);
     expect(methods(uploads()).slice(-5)).toEqual(['PUT', 'GET', 'PATCH', 'GET', 'PUT']);
     expect(registry.uploads.size).toBe(0);
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 3, PUT: 5, PATCH: 1 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
-  it('13: is believed to have arrived where a registry cannot be asked', async () => {
-    const { push, pushed, layer } = await scene({
+  it('13: fails where a registry takes no more and cannot be asked what it has', async () => {
+    const { push, pushed, layer, registry, disk } = await scene({
       quirks: { longestBody: 300_000, noStatus: true, staleRange: true },
     });
     await expect(push()).rejects.toMatchObject({ exitCode: 4 });
     expect(pushed()).toBeUndefined();
     expect(layer.size).toBeGreaterThan(600_000);
+    expect(counts(registry)).toEqual({ GET: 2, HEAD: 3, POST: 2, PUT: 2, DELETE: 1 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('14: that is too long for a registry is sent in chunks it takes', async () => {
-    const { push, pushed, layer, registry } = await scene({ quirks: { longestBody: 200_000 } });
+    const { push, pushed, layer, registry, disk } = await scene({ quirks: { longestBody: 200_000 } });
     await push();
     expect(pushed()?.length).toBe(layer.size);
     const taken = registry.seen.filter(({ method, body }) => method === 'PATCH' && body.length <= 200_000);
     expect(taken.reduce((sum, { body }) => sum + body.length, 0)).toBe(layer.size);
     expect(registry.uploads.size).toBe(0);
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 2, PUT: 5, PATCH: 6 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('15: keeps to the least size of a chunk', async () => {
-    const { push, pushed, layer, registry } = await scene({
+    const { push, pushed, layer, registry, disk } = await scene({
       quirks: { longestBody: 300_000, leastChunk: 250_000 },
     });
     await push();
     expect(pushed()?.length).toBe(layer.size);
     const chunks = registry.seen.filter(({ method, body }) => method === 'PATCH' && body.length <= 300_000);
     expect(chunks.slice(0, -1).every(({ body }) => body.length >= 250_000)).toBe(true);
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 2, PUT: 5, PATCH: 5 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('that fails is taken back', async () => {
-    const { push, registry } = await scene({
+    const { push, registry, disk } = await scene({
       script: ({ method, body }) =>
         method === 'PUT' && body.length > 10_000 ? fault(400, 'DIGEST_INVALID') : undefined,
     });
     await expect(push()).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_FAILED' });
     expect(registry.lines().filter((line) => line.startsWith('DELETE'))).toHaveLength(1);
     expect(registry.uploads.size).toBe(0);
+    expect(counts(registry)).toEqual({ GET: 1, HEAD: 3, POST: 2, PUT: 2, DELETE: 1 });
+    expect(disk()).toEqual(inOrder(0));
   });
 
   it('24: goes on when the registry restarts in its middle, and has forgotten it', async () => {
@@ -373,6 +406,11 @@ describe('an upload', () => {
     expect(restarted).toBe(true);
     expect(made.pushed()?.length).toBe(made.layer.size);
     expect(made.registry.uploads.size).toBe(0);
+    // What was forgotten is uploaded anew, once.
+    expect(
+      made.registry.seen.filter(({ method, body }) => method === 'PUT' && body.length === made.layer.size),
+    ).toHaveLength(1);
+    expect(made.disk()).toEqual(inOrder(0));
   });
 });
 
