@@ -1,5 +1,10 @@
 /** Every rule, by its stable id. */
-export type RuleId = 'interpreter-missing' | 'library-missing' | 'symbol-version-missing';
+export type RuleId =
+  | 'interpreter-missing'
+  | 'library-missing'
+  | 'symbol-version-missing'
+  | 'script-interpreter-missing'
+  | 'script-line-ends';
 
 /** What a rule has found: why a program will not start, and what to do about it. */
 export interface Finding {

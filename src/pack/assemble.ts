@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import { formatPlatform, layerMediaType, shortDigest } from '#oci-spec-types';
 import type { Finding } from '../check/finding.ts';
 import { checkLinkage } from '../check/linkage.ts';
+import { checkScript } from '../check/script.ts';
 import type { Image, Layer } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
 import { layerStream } from '../layer/build.ts';
@@ -90,17 +91,22 @@ export async function arrange(
   const tree = await treeOf(baseImage, context);
   const entries = placeEntries(payload.entries, tree, request.created);
   const { source } = input;
+  if (request.check === 'off' || source.kind !== 'program') return { entries, findings: [] };
+  const { interpreter, linkage, shebang } = source;
   // A static program needs nobody.
-  if (request.check === 'off' || source.kind !== 'program' || source.interpreter === undefined)
-    return { entries, findings: [] };
-  const { interpreter, linkage } = source;
+  if (interpreter === undefined && shebang === undefined) return { entries, findings: [] };
   tree.apply({ members: await pMap(entries, memberOf, { concurrency: 1 }) });
   const env = [
     ...(baseImage?.config.config?.Env ?? []),
     ...Object.entries(request.config.env ?? {}).map(([key, value]) => `${key}=${value}`),
   ];
-  const program = { path: payload.entrypoint[0] ?? '/', interpreter, linkage };
-  return { entries, findings: checkLinkage(program, { tree, base: base.name, env: env.reverse() }) };
+  const path = payload.entrypoint[0] ?? '/';
+  const surroundings = { tree, base: base.name, env: env.reverse() };
+  const findings =
+    shebang === undefined
+      ? checkLinkage({ path, interpreter, linkage }, surroundings)
+      : checkScript(path, shebang, surroundings);
+  return { entries, findings };
 }
 
 /** An entry as the layer's table of contents will have it. */

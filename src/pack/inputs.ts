@@ -4,6 +4,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { formatPlatform, hostPlatform, type Platform, platform, runsOn, samePlatform } from '#oci-spec-types';
+import { parseShebang, type Shebang } from '../check/script.ts';
 import { platformOfElf, readElfHeader } from '../elf/header.ts';
 import { type Linkage, readLinkage } from '../elf/linkage.ts';
 import { recogniseProgram } from '../elf/recognise.ts';
@@ -18,6 +19,8 @@ export interface ProgramFile {
   /** The loader it names (ELF PT_INTERP), when it is dynamically linked. */
   readonly interpreter?: string | undefined;
   readonly linkage?: Linkage | undefined;
+  /** Of a script. */
+  readonly shebang?: Shebang | undefined;
   open(): Promise<Readable>;
 }
 
@@ -198,7 +201,7 @@ async function lookAt(
         return { ...base, own, interpreter: header.interpreter, linkage: await readLinkage(read) };
       }
       case 'script':
-        return { ...base, own: undefined };
+        return { ...base, own: undefined, shebang: parseShebang(await read(0, 256)) };
       case 'zip':
         return { kind: 'bundle', path: full };
       default:

@@ -29,6 +29,10 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   'c-musl-static': [],
   cpp: [],
   go: [],
+  script: [],
+  'script-env': [],
+  'script-bash': [],
+  'script-windows': [],
   'c-origin': ['--add', 'libword.so:/usr/local/lib/libword.so'],
   'c-origin-without': [],
   'c-future': ['--add', 'old/libfuture.so:/usr/local/lib/libfuture.so'],
@@ -140,6 +144,10 @@ async function compile(folder: string): Promise<void> {
       cwd: folder,
       env: { GOCACHE: join(folder, 'cache'), GOFLAGS: '-mod=mod' },
     });
+  writeFileSync(join(folder, 'script'), '#!/bin/sh\necho hello\n');
+  writeFileSync(join(folder, 'script-env'), '#!/usr/bin/env sh\necho hello\n');
+  writeFileSync(join(folder, 'script-bash'), '#!/bin/bash\necho hello\n');
+  writeFileSync(join(folder, 'script-windows'), '#!/bin/sh\r\necho hello\r\n');
   await sh('gcc -o c-glibc c.c');
   await sh('gcc -static -o c-static c.c');
   await sh('gcc -static-pie -o c-static-pie c.c');
