@@ -4,12 +4,13 @@ import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, writeSync 
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { bin, ocislim } from '../support/cli.ts';
+import { elfProgram } from '../support/elf.ts';
 import { tempDir } from '../support/temp.ts';
 
 /** A sparse program that takes many seconds to pack. */
 function bigProgram(folder: string): void {
   const file = openSync(join(folder, 'big'), 'w', 0o755);
-  writeSync(file, '#!/bin/sh\n');
+  writeSync(file, elfProgram());
   ftruncateSync(file, 4 * 1024 ** 3);
   closeSync(file);
 }

@@ -14,7 +14,7 @@ import type { RegistryOptions } from '../../src/registry/registry.ts';
 import type { Context } from '../../src/transports/context.ts';
 import { openSource, writeOutput } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
-import { bin, root } from '../support/cli.ts';
+import { root } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
 import { file } from '../support/entries.ts';
 import { type FakeRegistry, fakeRegistry } from '../support/fake-registry.ts';
@@ -141,7 +141,7 @@ describe('docker://', () => {
     const { registry, context } = await withRegistry();
     const name = `${registry.host}/me/base:1`;
     await push(await both(), [name], context);
-    const request = requestFor(bin, {
+    const request = requestFor(join(root, 'testdata/hello'), {
       base: name,
       compression: { kind: 'none' },
       tags: ['app:1'],
@@ -181,7 +181,11 @@ describe('docker://', () => {
     const index = await both();
     await push(index, [`${registry.host}/me/base:1`], context);
     await pack(
-      requestFor(bin, { base: `${registry.host}/me/base:1`, compression: { kind: 'none' }, tags: ['app:1'] }),
+      requestFor(join(root, 'testdata/hello'), {
+        base: `${registry.host}/me/base:1`,
+        compression: { kind: 'none' },
+        tags: ['app:1'],
+      }),
       context,
     );
     const { artifact } = await openSource(parseLocation('store:app:1'), context);
