@@ -1,27 +1,11 @@
 import { posix } from 'node:path';
+import type { Shebang } from '../elf/shebang.ts';
 import type { Tree } from '../rootfs/tree.ts';
 import type { Finding } from './finding.ts';
 import type { Surroundings } from './linkage.ts';
 
-/** What the first line of a script says (execve(2)). */
-export interface Shebang {
-  /** Absolute, as written. */
-  readonly interpreter: string;
-  /** All that follows, as the one argument that Linux makes of it. */
-  readonly argument: string;
-}
-
-/** Linux reads no more of the first line. */
-const LINE_LIMIT = 255;
 /** What engines set where an image says nothing. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** Reads `#!INTERPRETER [ARGUMENT]` from the beginning of a file; undefined where it is not there. */
-export function parseShebang(bytes: Buffer): Shebang | undefined {
-  const [line = ''] = bytes.toString('latin1', 0, LINE_LIMIT).split('\n');
-  const [, interpreter, argument = ''] = /^#![ \t]*(\/[^ \t]*)[ \t]*(.*?)[ \t]*$/s.exec(line) ?? [];
-  return interpreter === undefined ? undefined : { interpreter, argument };
-}
 
 /** Says whether what starts a script is there, through `env` too. */
 export function checkScript(

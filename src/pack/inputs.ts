@@ -4,10 +4,10 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { formatPlatform, hostPlatform, type Platform, platform, runsOn, samePlatform } from '#oci-spec-types';
-import { parseShebang, type Shebang } from '../check/script.ts';
 import { platformOfElf, readElfHeader } from '../elf/header.ts';
 import { type Linkage, readLinkage } from '../elf/linkage.ts';
 import { recogniseProgram } from '../elf/recognise.ts';
+import { parseShebang, type Shebang } from '../elf/shebang.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 
 /** A program on disk, looked at but not yet read. */
@@ -182,7 +182,8 @@ async function lookAt(
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
       return buffer.subarray(0, bytesRead);
     };
-    const kind = recogniseProgram(await read(0, 4096));
+    const beginning = await read(0, 4096);
+    const kind = recogniseProgram(beginning);
     const base = {
       kind: 'program',
       path: full,
@@ -201,7 +202,7 @@ async function lookAt(
         return { ...base, own, interpreter: header.interpreter, linkage: await readLinkage(read) };
       }
       case 'script':
-        return { ...base, own: undefined, shebang: parseShebang(await read(0, 256)) };
+        return { ...base, own: undefined, shebang: parseShebang(beginning) };
       case 'zip':
         return { kind: 'bundle', path: full };
       default:

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkScript, parseShebang } from '../../src/check/script.ts';
+import { checkScript } from '../../src/check/script.ts';
+import { parseShebang } from '../../src/elf/shebang.ts';
 import { Tree } from '../../src/rootfs/tree.ts';
 
 function rules(line: string, files: readonly string[], env: readonly string[] = []) {

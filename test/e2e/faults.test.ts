@@ -210,8 +210,12 @@ describeWithPeers(
         const { size } = statSync(join(folder, 'alpine/blobs/sha256', baseLayer.slice('sha256:'.length)));
         expect(failed.stderr).toContain(`${full}/partial: no space left to write ${size} bytes`);
         expect(onDisk(full)).toMatchObject({ partial: [], damaged: 0, tmp: [] });
+        const reads = () =>
+          registry.lines().filter((line) => line.startsWith('GET') && line.endsWith(baseLayer));
+        expect(reads()).toHaveLength(1);
         execFileSync('mount', ['-o', 'remount,size=100m', full]);
         expect(await run()).toMatchObject({ code: 0 });
+        expect(reads()).toHaveLength(2);
       } finally {
         execFileSync('umount', [full]);
       }

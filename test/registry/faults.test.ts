@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parseReference } from '../../src/registry/reference.ts';
 import { openFromRegistry, pushToRegistry } from '../../src/transports/registry.ts';
 import { keepInStore } from '../../src/transports/store.ts';
+import { testContext } from '../support/context.ts';
 import type { TokenServer } from '../support/fake-auth.ts';
 import { fault, ranged } from '../support/fake-registry.ts';
 import { httpServer, type Seen } from '../support/http-server.ts';
@@ -169,7 +170,9 @@ describe('a download', () => {
     });
     await expect(made.pull()).rejects.toMatchObject({ code: 'OCISLIM_RATE_LIMITED', exitCode: 4 });
     expect(made.waits).toEqual([]);
-    expect(made.disk().blobs).toBeLessThan(3);
+    expect(made.registry.seen.filter(isLayer)).toHaveLength(1);
+    // The manifest had come.
+    expect(made.disk()).toEqual(inOrder(1));
   });
 
   it('10: of a manifest whose content type has parameters is none the worse', async () => {
@@ -187,6 +190,8 @@ describe('a download', () => {
     expect(
       registry.seen.filter(({ headers, path }) => headers.accept && !path.includes('/manifests/')),
     ).toEqual([]);
+    // The manifest and two blobs were read, too.
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 4 });
     expect(disk()).toEqual(inOrder(3));
   });
 
@@ -419,30 +424,41 @@ describe('a registry', () => {
     readFileSync(fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url)), 'utf8');
   const tls = { key: fixture('key.pem'), cert: fixture('cert.pem') };
 
+  const contextWith = (options: Parameters<typeof registryClient>[0] = {}) => {
+    const client = registryClient(options);
+    return testContext({ registry: async () => client });
+  };
+
   it('22: whose name is not known is said to be that', async () => {
     // Names of more than 63 letters are refused before anybody is asked.
     const reference = parseReference(`${'x'.repeat(64)}.invalid/me/app:1`);
-    await expect(registryClient().resolve(reference)).rejects.toMatchObject({
+    const context = await contextWith();
+    await expect(openFromRegistry(reference, context)).rejects.toMatchObject({
       code: 'OCISLIM_REGISTRY_UNREACHABLE',
       message: expect.stringContaining('no such host'),
     });
+    expect(onDisk(context.store.root)).toEqual(inOrder(0));
   });
 
   it('22: whose certificate is not trusted is said to have one', async () => {
     const server = await httpServer(() => ({ body: '{}' }), { tls });
-    await expect(registryClient().resolve(parseReference(`${server.host}/me/app:1`))).rejects.toMatchObject({
+    const context = await contextWith();
+    await expect(openFromRegistry(parseReference(`${server.host}/me/app:1`), context)).rejects.toMatchObject({
       code: 'OCISLIM_REGISTRY_TLS',
       exitCode: 4,
     });
     expect(server.seen).toEqual([]);
+    expect(onDisk(context.store.root)).toEqual(inOrder(0));
   });
 
   it('22: that is asked in plain HTTP and wants HTTPS is asked in HTTPS', async () => {
     const server = await httpServer(() => fault(404, 'MANIFEST_UNKNOWN'), { tls });
-    const client = registryClient({ insecure: [server.host] });
-    await expect(client.resolve(parseReference(`${server.host}/me/app:1`))).rejects.toMatchObject({
+    const context = await contextWith({ insecure: [server.host] });
+    await expect(openFromRegistry(parseReference(`${server.host}/me/app:1`), context)).rejects.toMatchObject({
       code: 'OCISLIM_MANIFEST_UNKNOWN',
     });
+    expect(server.lines()).toEqual(['GET /v2/', 'GET /v2/me/app/manifests/1']);
+    expect(onDisk(context.store.root)).toEqual(inOrder(0));
   });
 
   it.each([
