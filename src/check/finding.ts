@@ -1,15 +1,46 @@
-/** Every rule, by its stable id. */
-export type RuleId =
-  | 'interpreter-missing'
-  | 'library-missing'
-  | 'symbol-version-missing'
-  | 'script-interpreter-missing'
-  | 'script-line-ends';
+/** Rules whose findings keep a program from starting, or worse. */
+const ERRORS = [
+  'command-missing',
+  'entrypoint-missing',
+  'not-executable',
+  'format-unknown',
+  'platform-mismatch',
+  'interpreter-missing',
+  'library-missing',
+  'symbol-version-missing',
+  'script-interpreter-missing',
+  'script-line-ends',
+  'user-unknown',
+  'java-version',
+  'secret',
+] as const;
+/** Rules whose findings make it fail later, or are better known. */
+const WARNINGS = [
+  'workdir-missing',
+  'certificates-missing',
+  'time-zones-missing',
+  'name-service-missing',
+  'tmp-missing',
+  'loads-at-run-time',
+  'privileged-port',
+  'debug-data',
+  'setuid',
+  'world-writable',
+] as const;
 
-/** What a rule has found: why a program will not start, and what to do about it. */
+/** Every rule, by its stable id. */
+export const RULES = [...ERRORS, ...WARNINGS] as const;
+export type RuleId = (typeof RULES)[number];
+
+/** What a rule has found: what is wrong, and what to do about it. */
 export interface Finding {
   readonly rule: RuleId;
   readonly level: 'error' | 'warn';
   readonly message: string;
   readonly remedy?: string | undefined;
+}
+
+/** A finding of the level that its rule usually has. */
+export function finding(rule: RuleId, message: string, remedy?: string): Finding {
+  return { rule, level: (ERRORS as readonly RuleId[]).includes(rule) ? 'error' : 'warn', message, remedy };
 }

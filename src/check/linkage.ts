@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
+import type { ContainerConfig, Platform } from '#oci-spec-types';
 import type { Linkage } from '../elf/linkage.ts';
-import type { Tree } from '../rootfs/tree.ts';
-import type { Finding } from './finding.ts';
+import type { Node } from '../rootfs/tree.ts';
+import { type Finding, finding } from './finding.ts';
 import {
   handedOn,
   type Libc,
@@ -11,6 +12,7 @@ import {
   searchPath,
   systemFolders,
 } from './search-path.ts';
+import { type FileView, variable } from './subject.ts';
 
 /** A program in ELF, in an image. */
 export interface Program {
@@ -19,15 +21,48 @@ export interface Program {
   /** `PT_INTERP`; none for a static program. */
   readonly interpreter?: string | undefined;
   readonly linkage?: Linkage | undefined;
+  readonly platform?: Platform | undefined;
 }
 
 export interface Surroundings {
-  /** The merged file tree, the program's own layer included. */
-  readonly tree: Tree;
+  /** What the container sees, the program's own layer included. */
+  readonly tree: FileView;
   /** How messages name what the program was put on. */
   readonly base: string;
-  /** Environment of the container, `KEY=VALUE`. */
-  readonly env: readonly string[];
+  readonly config: ContainerConfig;
+}
+
+/** A library that the loader will load, or the loader itself. */
+export interface Loaded {
+  /** The name it was asked for by. */
+  readonly name: string;
+  /** Where it was looked for and found; a link perhaps. */
+  readonly path: string;
+  readonly node: Node;
+  /** The first file that asked for it. */
+  readonly by: Needy;
+  /** Whether what led there was the system's configuration, or a variable, and not the file that asked for it. */
+  readonly isConfigured: boolean;
+}
+
+/** What the loader will find of what a program is linked with. */
+export interface Resolution {
+  readonly libc: Libc | undefined;
+  readonly loader: Pick<Loaded, 'name' | 'path' | 'node'> | undefined;
+  /** In the order of loading. */
+  readonly libraries: readonly Loaded[];
+  readonly missing: readonly {
+    readonly name: string;
+    /** The file that needs it. */
+    readonly by: string;
+    readonly searched: readonly string[];
+  }[];
+  readonly versions: readonly {
+    readonly by: string;
+    readonly library: string;
+    readonly missing: readonly string[];
+    readonly defined: readonly string[];
+  }[];
 }
 
 const KNOWN: Readonly<Record<Libc, { readonly bases: string; readonly name: string }>> = {
@@ -41,60 +76,92 @@ const OBJECT_LIMIT = 2000;
  * Says whether the loader will find what a program is linked with: the loader itself, every library down to the last,
  * and the symbol versions they must define. A library that the tables of contents say nothing of is taken to be right.
  */
-export function checkLinkage(program: Program, { tree, base, env }: Surroundings): readonly Finding[] {
-  const { interpreter, linkage } = program;
+export async function checkLinkage(
+  program: Program,
+  { tree, base, config }: Surroundings,
+): Promise<readonly Finding[]> {
+  const { interpreter, path } = program;
   if (interpreter === undefined) return [];
-  const libc = libcOf(interpreter);
-  if (tree.lookup(interpreter)?.type !== 'file')
-    return [missingInterpreter(program.path, interpreter, libc, base)];
-  if (linkage === undefined || libc === undefined) return [];
-  const [, libraryPath = ''] = env.map((each) => /^LD_LIBRARY_PATH=(.*)$/s.exec(each)).find(Boolean) ?? [];
+  const { libc, loader, missing, versions } = await resolveLinkage(program, tree, config);
+  if (loader === undefined) return [missingInterpreter(path, interpreter, libc, base)];
+  return [
+    ...missing.map((each) => missingLibrary(each, base, libc)),
+    ...versions.map((each) => missingVersion(each, base)),
+  ];
+}
+
+/**
+ * Looks up what a program is linked with, as its loader does: breadth first; a library is loaded once, by the name it
+ * is first asked for.
+ */
+export async function resolveLinkage(
+  program: Program,
+  tree: FileView,
+  config: ContainerConfig,
+): Promise<Resolution> {
+  const { interpreter, linkage, path } = program;
+  const libc = interpreter === undefined ? undefined : libcOf(interpreter);
+  const machine = program.platform?.architecture;
+  const loader = interpreter === undefined ? undefined : await find(tree, interpreter, [], machine);
+  const [libraries, missing, versions] = [
+    [] as Loaded[],
+    [] as Resolution['missing'][number][],
+    [] as Resolution['versions'][number][],
+  ];
+  if (interpreter === undefined || loader === undefined || linkage === undefined || libc === undefined)
+    return { libc, loader, libraries, missing, versions };
+  const itself: Needy = { path, linkage };
   const options: SearchOptions = {
     libc,
-    environment: libraryPath.split(/[:;]/).filter((each) => each !== ''),
-    system: systemFolders(tree, libc),
+    environment: (variable(config, 'LD_LIBRARY_PATH') ?? '').split(/[:;]/).filter((each) => each !== ''),
+    system: await systemFolders(tree, libc),
   };
-  return walk({ path: program.path, linkage }, interpreter, { tree, base, options });
-}
-
-interface Walk {
-  readonly tree: Tree;
-  readonly base: string;
-  readonly options: SearchOptions;
-}
-
-/** Breadth first, as loaders go; a library is loaded once, by the name it is first asked for. */
-function walk(program: Needy, interpreter: string, { tree, base, options }: Walk): readonly Finding[] {
-  const findings: Finding[] = [];
   const loaded = new Map<string, Linkage | undefined>([
-    [posix.basename(interpreter), tree.lookup(interpreter)?.facts?.linkage],
+    [posix.basename(interpreter), loader.node.facts?.elf?.linkage],
   ]);
   const queue: { readonly needy: Needy; readonly inherited: readonly string[] }[] = [
-    { needy: program, inherited: [] },
+    { needy: itself, inherited: [] },
   ];
   for (let at = 0; at < queue.length && at < OBJECT_LIMIT; at++) {
     const { needy, inherited } = queue[at] as (typeof queue)[number];
     const searched = searchPath(needy, inherited, options);
+    const configured = new Set([...options.environment, ...options.system]);
     for (const name of needy.linkage.needed) {
-      if (loaded.has(name) || (options.libc === 'musl' && isMuslItself(name))) continue;
-      const found = find(tree, name, searched);
-      loaded.set(name, found?.facts?.linkage);
+      if (loaded.has(name) || (libc === 'musl' && isMuslItself(name))) continue;
+      const found = await find(tree, name, searched, machine);
+      const own = found?.node.facts?.elf?.linkage;
+      loaded.set(name, own);
       if (found === undefined) {
-        findings.push(missingLibrary(name, needy.path, searched, base, options.libc));
-      } else if (found.facts?.linkage !== undefined) {
-        const next = { path: `/${found.path}`, linkage: found.facts.linkage };
-        queue.push({ needy: next, inherited: handedOn(needy, inherited, options.libc) });
+        missing.push({ name, by: needy.path, searched });
+        continue;
       }
+      const isConfigured = configured.has(posix.dirname(found.path));
+      libraries.push({ ...found, by: needy, isConfigured });
+      if (own === undefined) continue;
+      const next = { path: `/${found.node.path}`, linkage: own };
+      queue.push({ needy: next, inherited: handedOn(needy, inherited, libc) });
     }
     // musl does not look at versions.
-    if (options.libc === 'glibc') findings.push(...missingVersions(needy, loaded, base));
+    if (libc === 'glibc') versions.push(...missingVersions(needy, loaded));
   }
-  return findings;
+  return { libc, loader, libraries, missing, versions };
 }
 
-function find(tree: Tree, name: string, searched: readonly string[]) {
+/** The first file of that name which is for the same machine; loaders pass over others. */
+async function find(
+  tree: FileView,
+  name: string,
+  searched: readonly string[],
+  machine: string | undefined,
+): Promise<Pick<Loaded, 'name' | 'path' | 'node'> | undefined> {
   const paths = name.includes('/') ? [name] : searched.map((folder) => posix.join(folder, name));
-  return paths.map((path) => tree.lookup(path)).find((node) => node?.type === 'file');
+  for (const path of paths) {
+    const node = await tree.lookup(path);
+    const own = node?.facts?.elf?.platform?.architecture;
+    const isOfOther = own !== undefined && machine !== undefined && own !== machine;
+    if (node?.type === 'file' && !isOfOther) return { name, path, node };
+  }
+  return undefined;
 }
 
 /** The parts of a C library that musl's loader takes upon itself (musl, ldso/dynlink.c, reserved names). */
@@ -105,22 +172,24 @@ function isMuslItself(name: string): boolean {
 function missingVersions(
   { path, linkage }: Needy,
   loaded: ReadonlyMap<string, Linkage | undefined>,
-  base: string,
-): readonly Finding[] {
+): Resolution['versions'] {
   return Object.entries(linkage.versionsNeeded).flatMap(([library, versions]) => {
     const defined = loaded.get(library)?.versionsDefined ?? [];
     const missing = versions.filter((version) => !defined.includes(version));
     // A library without any versions is taken by the loader, with a warning at most.
-    if (defined.length === 0 || missing.length === 0) return [];
-    return [
-      {
-        rule: 'symbol-version-missing',
-        level: 'error',
-        message: `${path} needs ${newest(missing)} of ${library}, but that of ${base} ends at ${newest(defined, missing)}`,
-        remedy: `build it on a system as old as the base, link it statically, or choose a newer base`,
-      },
-    ];
+    return defined.length === 0 || missing.length === 0 ? [] : [{ by: path, library, missing, defined }];
   });
+}
+
+function missingVersion(
+  { by, library, missing, defined }: Resolution['versions'][number],
+  base: string,
+): Finding {
+  return finding(
+    'symbol-version-missing',
+    `${by} needs ${newest(missing)} of ${library}, but that of ${base} ends at ${newest(defined, missing)}`,
+    'build it on a system as old as the base, link it statically, or choose a newer base',
+  );
 }
 
 /** The highest of versions; where `like` is given, of those of the same family (`GLIBC_`, `GLIBCXX_`). */
@@ -143,26 +212,22 @@ function missingInterpreter(
   const known = libc && KNOWN[libc];
   const built = known === undefined ? '' : ` (it was built for ${known.name})`;
   const bases = known === undefined ? 'a base that has it' : `a base with ${known.name}: ${known.bases}`;
-  return {
-    rule: 'interpreter-missing',
-    level: 'error',
-    message: `${path} needs the loader ${interpreter}${built}, which ${base} does not have: it would die with "no such file or directory"`,
-    remedy: `link it statically, or choose ${bases}`,
-  };
+  return finding(
+    'interpreter-missing',
+    `${path} needs the loader ${interpreter}${built}, which ${base} does not have: it would die with "no such file or directory"`,
+    `link it statically, bring its libraries along with --with-libs, or choose ${bases}`,
+  );
 }
 
 function missingLibrary(
-  name: string,
-  by: string,
-  searched: readonly string[],
+  { name, by, searched }: Resolution['missing'][number],
   base: string,
-  libc: Libc,
+  libc: Libc | undefined,
 ): Finding {
   const places = name.includes('/') ? name : [...new Set(searched)].join(', ');
-  return {
-    rule: 'library-missing',
-    level: 'error',
-    message: `${by} needs the library ${name}, which ${base} does not have (looked in ${places})`,
-    remedy: `add it with --add, link it statically, or choose a base for ${libc} that has it`,
-  };
+  return finding(
+    'library-missing',
+    `${by} needs the library ${name}, which ${base} does not have (looked in ${places})`,
+    `bring it along with --with-libs, link it statically, or choose a base for ${libc ?? 'it'} that has it`,
+  );
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Linkage } from '../elf/linkage.ts';
-import type { Tree } from '../rootfs/tree.ts';
+import type { FileView } from './subject.ts';
 
 /** The two families of loaders; they look for libraries in different ways. */
 export type Libc = 'glibc' | 'musl';
@@ -75,37 +75,50 @@ const MUSL_FOLDERS = ['/lib', '/usr/local/lib', '/usr/lib'];
 const INCLUDE_LIMIT = 100;
 
 /** The folders that an image's own configuration names, and those that its loader has built in. */
-export function systemFolders(tree: Tree, libc: Libc): readonly string[] {
+export async function systemFolders(tree: FileView, libc: Libc): Promise<readonly string[]> {
   if (libc === 'musl') {
-    const name = tree.list('etc').find((each) => /^ld-musl-.*\.path$/.test(each));
-    const text = name === undefined ? undefined : tree.lookup(`etc/${name}`)?.facts?.text;
+    const name = (await tree.list('etc')).find((each) => /^ld-musl-.*\.path$/.test(each));
+    const text = name === undefined ? undefined : (await tree.lookup(`etc/${name}`))?.facts?.text;
     return text === undefined ? MUSL_FOLDERS : text.split(/[\n:]/).filter((each) => each !== '');
   }
-  const multiarch = ['lib', 'usr/lib'].flatMap((folder) =>
-    tree
-      .list(folder)
-      .filter((name) => /-linux-gnu/.test(name))
-      .map((name) => `/${folder}/${name}`),
-  );
-  return [...configured(tree, 'etc/ld.so.conf', { left: INCLUDE_LIMIT }), ...multiarch, ...GLIBC_FOLDERS];
+  return [
+    ...(await configured(tree, 'etc/ld.so.conf', { left: INCLUDE_LIMIT })),
+    ...(await builtInFolders(tree, libc)),
+  ];
 }
 
-function configured(tree: Tree, path: string, budget: { left: number }): readonly string[] {
+/** The folders that a loader looks through without any configuration. */
+export async function builtInFolders(tree: FileView, libc: Libc): Promise<readonly string[]> {
+  if (libc === 'musl') return MUSL_FOLDERS;
+  const multiarch: string[] = [];
+  for (const folder of ['lib', 'usr/lib']) {
+    const names = (await tree.list(folder)).filter((name) => /-linux-gnu/.test(name));
+    multiarch.push(...names.map((name) => `/${folder}/${name}`));
+  }
+  return [...multiarch, ...GLIBC_FOLDERS];
+}
+
+async function configured(
+  tree: FileView,
+  path: string,
+  budget: { left: number },
+): Promise<readonly string[]> {
   if (budget.left-- <= 0) return [];
-  const lines = (tree.lookup(path)?.facts?.text ?? '')
-    .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim());
-  return lines.flatMap((line) => {
+  const text = (await tree.lookup(path))?.facts?.text ?? '';
+  const folders: string[] = [];
+  for (const line of text.split('\n').map((each) => each.replace(/#.*/, '').trim())) {
     const [, pattern] = /^include\s+(\S+)$/.exec(line) ?? [];
-    if (pattern === undefined) return line.startsWith('/') ? [line] : [];
+    if (pattern === undefined) {
+      if (line.startsWith('/')) folders.push(line);
+      continue;
+    }
     const whole = pattern.startsWith('/') ? pattern.slice(1) : posix.join(posix.dirname(path), pattern);
     const folder = posix.dirname(whole);
     const [before = '', after] = posix.basename(whole).split('*');
-    const names = tree
-      .list(folder)
-      .filter((name) =>
-        after === undefined ? name === before : name.startsWith(before) && name.endsWith(after),
-      );
-    return names.flatMap((name) => configured(tree, `${folder}/${name}`, budget));
-  });
+    const names = (await tree.list(folder)).filter((name) =>
+      after === undefined ? name === before : name.startsWith(before) && name.endsWith(after),
+    );
+    for (const name of names) folders.push(...(await configured(tree, `${folder}/${name}`, budget)));
+  }
+  return folders;
 }

@@ -16,10 +16,14 @@ export function judge(findings: readonly Finding[], level: CheckLevel, progress:
       others.length === 0
         ? ''
         : ` (and ${others.length} more: ${others.map(({ message }) => message).join('; ')})`;
-    throw new OcislimError('OCISLIM_CHECK_FAILED', `will not start: ${first.message}${more}`, {
-      hint: `${first.remedy ?? 'see docs/cli.md'}; --check=warn packs it all the same`,
-      check: findings,
-    });
+    throw new OcislimError(
+      'OCISLIM_CHECK_FAILED',
+      `${first.rule === 'secret' ? 'not packed' : 'will not start'}: ${first.message}${more}`,
+      {
+        hint: `${first.remedy ?? 'see docs/cli.md'}; --check=warn packs it all the same`,
+        check: findings,
+      },
+    );
   }
   for (const { message, remedy } of findings)
     progress.warn(remedy === undefined ? message : `${message} (${remedy})`);

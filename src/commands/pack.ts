@@ -1,22 +1,20 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { writeBytesAtomically } from '../lib/atomic-file.ts';
 import type { PackResult } from '../pack/request.ts';
 import { humanSize } from '../ui/size.ts';
 import { collect, type GlobalOptions } from './options.ts';
+import { imageOptions } from './pack-options.ts';
 import { withSession } from './session.ts';
 import type { PackOptions } from './settings.ts';
 
 export function packCommand(signal: AbortSignal): Command {
-  return new Command('pack')
+  const command = new Command('pack')
     .description('put a compiled program on a base: one more layer, one image')
     .argument(
       '[path]',
-      "program, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
-    )
-    .option(
-      '--base <ref>',
-      'static (embedded) | scratch | image | oci:DIR | oci-archive:FILE | docker-archive:FILE | store:NAME',
-    )
+      "program, .jar, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
+    );
+  return imageOptions(command)
     .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
     .option(
       '-o, --output <dest>',
@@ -25,31 +23,15 @@ export function packCommand(signal: AbortSignal): Command {
     )
     .option('--push', 'push every tag')
     .option('--load', 'load into the local docker or podman')
-    .option('--platform <list>', "linux/amd64,linux/arm64… (default: the program's own)")
-    .option('--dest <path>', 'path in the image (default: /usr/local/bin/NAME)')
-    .option('--add <src:dst[:mode]>', 'another file or folder; repeatable', collect)
-    .option('--entrypoint <command>', 'one word or a JSON array (default: the program)')
-    .option('--cmd <arguments>', 'default arguments: one word or a JSON array')
-    .option('-e, --env <key=value>', 'environment variable; repeatable', collect)
-    .option('-u, --user <user[:group]>', 'who runs it')
-    .option('-w, --workdir <path>', 'where it runs')
     .option('-l, --label <key=value>', 'label; repeatable', collect)
     .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)
-    .option('--expose <port[/protocol]>', 'port it listens on; repeatable', collect)
     .option('--volume <path>', 'path for a volume; repeatable', collect)
     .option('--stop-signal <signal>', 'signal that asks it to stop')
     .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
     .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)')
-    .option('--offline', 'use nothing from the network')
     .option('--dry-run', 'say what would be done, write nothing')
     .option('--digest-file <file>', "write the result's digest there")
     .option('--metadata-file <file>', 'write the result as JSON there')
-    .addOption(
-      new Option(
-        '--check <level>',
-        'what to do about a program that will not start (default: error)',
-      ).choices(['error', 'warn', 'off']),
-    )
     .action(async (path: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<PackOptions & GlobalOptions>();
       await withSession(options, signal, async (session) => {

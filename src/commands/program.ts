@@ -2,6 +2,7 @@ import { Command, type CommanderError, Option } from 'commander';
 import { OcislimError } from '../lib/errors.ts';
 import { VERSION } from '../version.ts';
 import { cacheCommand } from './cache.ts';
+import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { doctorCommand } from './doctor.ts';
@@ -21,6 +22,8 @@ Examples:
   ocislim pack ./hello                                    a static program on the embedded base: ./hello.oci
   ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --push
   ocislim pack ./hello -o hello.tar && docker load -i hello.tar
+  ocislim pack app.jar --base eclipse-temurin:21-jre      a Java program, in layers where Spring Boot made it
+  ocislim check ./hello --base alpine                     will it start there? and why not
   ocislim pack './dist/hello-{os}-{arch}' -t me/hello:1 --push
 `;
 
@@ -37,6 +40,7 @@ export function createProgram(signal: AbortSignal): Command {
     .enablePositionalOptions();
   for (const command of [
     packCommand(signal),
+    checkCommand(signal),
     pullCommand(signal),
     pushCommand(signal),
     copyCommand(signal),

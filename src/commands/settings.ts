@@ -1,5 +1,7 @@
 import { parsePlatform } from '#oci-spec-types';
+import { RULES, type RuleId } from '../check/finding.ts';
 import type { CheckLevel } from '../check/verdict.ts';
+import { nearest } from '../config/nearest.ts';
 import { type PackSettings, type ProjectConfig, resolveTarget } from '../config/project.ts';
 import { parseCompression } from '../layer/compression.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -29,6 +31,11 @@ export interface PackOptions {
   readonly stopSignal?: string;
   readonly compression?: string;
   readonly check?: string;
+  readonly checkIgnore?: readonly string[];
+  readonly withLibs?: boolean;
+  readonly libsFrom?: string;
+  readonly withCerts?: boolean;
+  readonly withTzdata?: boolean;
   readonly created?: string;
   readonly offline?: boolean;
   readonly dryRun?: boolean;
@@ -80,7 +87,7 @@ export function requestOf(
     typeof value === 'string' ? commandOf(option, value) : value;
   return {
     path: settings.path ?? '',
-    base: settings.base ?? 'static',
+    base: settings.base,
     tags: settings.tag ?? [],
     outputs: settings.output ?? [],
     push: settings.push ?? false,
@@ -103,6 +110,11 @@ export function requestOf(
     compression: parseCompression(settings.compression ?? 'gzip'),
     created: createdTime({ created: settings.created, env }).seconds,
     check: checkLevel(settings.check ?? 'error'),
+    ignore: (settings.checkIgnore ?? []).map(ruleOf),
+    withLibs: settings.withLibs ?? false,
+    withCerts: settings.withCerts ?? false,
+    withTzdata: settings.withTzdata ?? false,
+    libsFrom: settings.libsFrom ?? 'host',
     dryRun: settings.dryRun,
   };
 }
@@ -110,6 +122,15 @@ export function requestOf(
 function checkLevel(value: string): CheckLevel {
   if (value === 'error' || value === 'warn' || value === 'off') return value;
   throw new OcislimError('OCISLIM_USAGE', `check = ${JSON.stringify(value)}: must be error, warn or off`);
+}
+
+function ruleOf(id: string): RuleId {
+  const rule = RULES.find((each) => each === id);
+  if (rule !== undefined) return rule;
+  const similar = nearest(id, RULES);
+  throw new OcislimError('OCISLIM_USAGE', `--check-ignore ${id}: no such rule`, {
+    hint: similar === undefined ? `the rules are ${RULES.join(', ')}` : `did you mean ${similar}?`,
+  });
 }
 
 /** One word, or a JSON array of words. */

@@ -144,7 +144,7 @@ function moved(name: string, value: unknown, folder: string): unknown {
   };
   if (typeof value === 'string') {
     if (['path', 'digestFile', 'metadataFile', 'caFile', 'store'].includes(name)) return below(value);
-    if (name === 'base') return prefixed(value) ?? value;
+    if (name === 'base' || name === 'libsFrom') return prefixed(value) ?? value;
   }
   if (Array.isArray(value)) {
     if (name === 'add') return value.map((item: string) => below(item));

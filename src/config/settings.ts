@@ -21,6 +21,11 @@ export interface PackSettings {
   readonly stopSignal: string;
   readonly compression: string;
   readonly check: string;
+  readonly checkIgnore: readonly string[];
+  readonly withLibs: boolean;
+  readonly libsFrom: string;
+  readonly withCerts: boolean;
+  readonly withTzdata: boolean;
   readonly created: string;
   readonly offline: boolean;
   readonly digestFile: string;
@@ -60,6 +65,11 @@ export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   stopSignal: 'string',
   compression: 'string',
   check: 'string',
+  checkIgnore: 'list',
+  withLibs: 'boolean',
+  libsFrom: 'string',
+  withCerts: 'boolean',
+  withTzdata: 'boolean',
   created: 'string',
   offline: 'boolean',
   digestFile: 'string',

@@ -14,6 +14,18 @@ export interface ElfFile {
   /** `e_flags`. */
   readonly flags: number;
   readonly segments: readonly Segment[];
+  /** Where the table of sections is; stripped files and hostile ones need not have it. */
+  readonly sectionTable: SectionTable;
+}
+
+/** As the ELF header says; nothing of it was checked. */
+export interface SectionTable {
+  /** In bytes. */
+  readonly offset: number;
+  readonly entrySize: number;
+  readonly count: number;
+  /** Index of the section that holds the names of the others. */
+  readonly names: number;
 }
 
 /** What a program header says. */
@@ -27,7 +39,7 @@ export interface Segment {
 }
 
 const ET_EXEC = 2;
-const ET_DYN = 3;
+export const ET_DYN = 3;
 export const PT_LOAD = 1;
 export const PT_DYNAMIC = 2;
 export const PT_INTERP = 3;
@@ -51,10 +63,18 @@ export async function openElf(read: ReadAt): Promise<ElfFile | undefined> {
     bits === 64
       ? { offset: fields.long(32), entrySize: fields.half(54), count: fields.half(56) }
       : { offset: fields.word(28), entrySize: fields.half(42), count: fields.half(44) };
+  const rest = bits === 64 ? 58 : 46;
+  const sectionTable = {
+    offset: fields.address(bits === 64 ? 40 : 32, bits),
+    entrySize: fields.half(rest),
+    count: fields.half(rest + 2),
+    names: fields.half(rest + 4),
+  };
   const segments = await readSegments(read, bits, endianness, table);
   if (segments === undefined) return undefined;
   const flags = fields.word(bits === 64 ? 48 : 36);
-  return { bits, endianness, type, machine: fields.half(18), osAbi: head[7] ?? 0, flags, segments };
+  const machine = fields.half(18);
+  return { bits, endianness, type, machine, osAbi: head[7] ?? 0, flags, segments, sectionTable };
 }
 
 /** Numbers of the program's own byte order. */

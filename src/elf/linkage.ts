@@ -13,6 +13,8 @@ export interface Linkage {
   readonly versionsNeeded: Readonly<Record<string, readonly string[]>>;
   /** `.gnu.version_d`, without the library's own name. */
   readonly versionsDefined: readonly string[];
+  /** Set where the linker has marked it as a program that runs at any address, not a library (`DF_1_PIE`). */
+  readonly isPie?: true | undefined;
 }
 
 /** Real dynamic sections have some tens of entries, libraries with many dependencies some hundreds. */
@@ -32,8 +34,10 @@ const Tag = {
   Runpath: 29,
   VersionsDefined: 0x6ffffffc,
   VersionsNeeded: 0x6ffffffe,
+  Flags1: 0x6ffffffb,
 } as const;
 
+const DF_1_PIE = 0x08000000;
 const VER_FLG_BASE = 1;
 const VER_FLG_WEAK = 2;
 
@@ -64,6 +68,7 @@ export async function readLinkage(read: ReadAt): Promise<Linkage | undefined> {
     runpath: await folders(Tag.Runpath),
     versionsNeeded: await readNeeded(read, file, offsetOf(file, one(Tag.VersionsNeeded)), text),
     versionsDefined: await readDefined(read, file, offsetOf(file, one(Tag.VersionsDefined)), text),
+    ...(((one(Tag.Flags1) ?? 0) & DF_1_PIE) === 0 ? {} : { isPie: true }),
   };
 }
 

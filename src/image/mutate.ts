@@ -88,7 +88,8 @@ function asOciLayer(layer: Layer): Layer {
   return { ...layer, descriptor: { ...descriptor, mediaType: toOciMediaType(descriptor.mediaType) } };
 }
 
-function changeConfig(base: ContainerConfig, changes: ConfigChanges): ContainerConfig {
+/** A configuration with changes. @throws OCISLIM_USAGE for a port or a volume that is none */
+export function changeConfig(base: ContainerConfig, changes: ConfigChanges): ContainerConfig {
   const { entrypoint, cmd, env, user, workdir, labels, expose, volumes, stopSignal } = changes;
   return {
     ...base,

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { FileFacts } from './facts.ts';
 
 /** One file, folder or link that goes into a layer. */
 export interface Entry {
@@ -17,4 +18,6 @@ export interface Entry {
   readonly linkname?: string | undefined;
   /** Opens a file's content, which must be exactly `size` bytes. */
   readonly open?: (() => Promise<Readable>) | undefined;
+  /** What the checks need of a file's content, where that is known already. */
+  readonly facts?: FileFacts | undefined;
 }

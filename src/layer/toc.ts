@@ -21,6 +21,9 @@ export interface Toc {
   readonly members: readonly TocMember[];
 }
 
+/** Characters of facts in JSON; a whole Debian with a desktop comes to some millions. What is beyond is not judged. */
+const FACTS_LIMIT = 32 * 1024 * 1024;
+
 /**
  * Reads a compressed layer to its end.
  * @returns its contents, and the digest of the tar, which the image's config must name
@@ -38,8 +41,11 @@ export async function readToc(
   const tar = decompress(stream, compression);
   tar.on('data', (chunk: Buffer) => meter.take(chunk)).pause();
   const members: TocMember[] = [];
+  let room = FACTS_LIMIT;
   const visit = async (member: TarMember, content: AsyncIterable<Uint8Array>) => {
-    members.push(mayHaveFacts(member) ? { ...member, facts: await factsOf(member, content) } : member);
+    const facts = room > 0 && mayHaveFacts(member) ? await factsOf(member, content) : undefined;
+    room -= facts === undefined ? 0 : JSON.stringify(facts).length;
+    members.push(facts === undefined || room < 0 ? member : { ...member, facts });
   };
   const { ended } = await readTar(tar, visit, { signal, what: 'layer' });
   const toc = { tarSize: meter.size, contentSize: contentSize(members), ended, members };
@@ -57,7 +63,7 @@ function contentSize(members: readonly TocMember[]): number {
 }
 
 /** Changes with the form below, so that what an older version wrote is read anew from the layer. */
-const FORM = 2;
+const FORM = 3;
 
 type Row = readonly [
   path: string,

@@ -3,12 +3,10 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { formatPlatform, hostPlatform, type Platform, platform, runsOn, samePlatform } from '#oci-spec-types';
-import { platformOfElf, readElfHeader } from '../elf/header.ts';
-import { type Linkage, readLinkage } from '../elf/linkage.ts';
-import { recogniseProgram } from '../elf/recognise.ts';
-import { parseShebang, type Shebang } from '../elf/shebang.ts';
+import { formatPlatform, hostPlatform, type Platform, platform, samePlatform } from '#oci-spec-types';
+import type { FileFacts } from '../layer/facts.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
+import { factsOfFile } from './file-facts.ts';
 
 /** A program on disk, looked at but not yet read. */
 export interface ProgramFile {
@@ -16,11 +14,8 @@ export interface ProgramFile {
   readonly path: string;
   /** In bytes, when it was looked at. */
   readonly size: number;
-  /** The loader it names (ELF PT_INTERP), when it is dynamically linked. */
-  readonly interpreter?: string | undefined;
-  readonly linkage?: Linkage | undefined;
-  /** Of a script. */
-  readonly shebang?: Shebang | undefined;
+  /** What its first bytes and headers say. */
+  readonly facts: FileFacts;
   open(): Promise<Readable>;
 }
 
@@ -30,10 +25,20 @@ export interface BundleFile {
   readonly path: string;
 }
 
+/** A Java program. */
+export interface JarFile {
+  readonly kind: 'jar';
+  readonly path: string;
+  readonly size: number;
+  open(): Promise<Readable>;
+}
+
+export type InputFile = ProgramFile | BundleFile | JarFile;
+
 /** What to pack for one platform. */
 export interface Input {
   readonly platform: Platform;
-  readonly source: ProgramFile | BundleFile;
+  readonly source: InputFile;
 }
 
 export interface Inputs {
@@ -50,35 +55,23 @@ const PLACEHOLDER = /[-_.]?\{(os|arch|variant)\}/g;
  * @throws OCISLIM_INPUT_NOT_FOUND | OCISLIM_INPUT_INVALID naming the file and what is wrong with it
  */
 export async function findInputs(path: string, wanted: readonly Platform[], cwd: string): Promise<Inputs> {
-  if (/\{(os|arch|variant)\}/.test(path)) return findByPattern(path, wanted, cwd);
+  if (isPattern(path)) return findByPattern(path, wanted, cwd);
   const source = await lookAt(path, cwd);
-  const name = basename(path).replace(/\.(zip|exe|bin)$/i, '');
-  if (source.kind === 'bundle') {
-    const platforms = wanted.length > 0 ? wanted : [hostPlatform()];
-    return { name, inputs: platforms.map((each) => ({ platform: each, source })) };
-  }
-  const { own, ...file } = source;
-  if (wanted.length === 0) return { name, inputs: [{ platform: own ?? hostPlatform(), source: file }] };
-  const wrong = wanted.find((each) => own !== undefined && !fits(own, each));
-  if (own !== undefined && wrong !== undefined) {
-    throw new OcislimError(
-      'OCISLIM_INPUT_INVALID',
-      `${path}: is a program for ${formatPlatform(own)}, not for ${formatPlatform(wrong)}`,
-      {
-        hint:
-          wanted.length > 1
-            ? `for several platforms give a pattern such as '${path}-{os}-{arch}'`
-            : `leave out --platform, or build the program for ${formatPlatform(wrong)}`,
-      },
-    );
-  }
-  return { name, inputs: wanted.map((each) => ({ platform: each, source: file })) };
+  const name = basename(path).replace(/\.(zip|jar|war|exe|bin)$/i, '');
+  const platforms = wanted.length > 0 ? wanted : [ownPlatform(source)];
+  return { name, inputs: platforms.map((each) => ({ platform: each, source })) };
 }
 
-/** Whether a program can be for a platform, as far as its header tells: Arm's does not tell v5, v6 and v7 apart. */
-function fits(own: Platform, wanted: Platform): boolean {
-  if (own.architecture === 'arm') return own.os === wanted.os && wanted.architecture === 'arm';
-  return runsOn(own, wanted);
+/** Whether a path has placeholders for a platform. */
+export function isPattern(path: string): boolean {
+  return /\{(os|arch|variant)\}/.test(path);
+}
+
+/** The platform a file is for, where it tells; else this machine's. Of 32-bit Arm, v7 is what images mean. */
+function ownPlatform(source: InputFile): Platform {
+  const own = source.kind === 'program' ? source.facts.elf?.platform : undefined;
+  if (own === undefined) return hostPlatform();
+  return platform(own.os, own.architecture, own.architecture === 'arm' ? (own.variant ?? 'v7') : own.variant);
 }
 
 async function findByPattern(pattern: string, wanted: readonly Platform[], cwd: string): Promise<Inputs> {
@@ -112,25 +105,12 @@ async function findByPattern(pattern: string, wanted: readonly Platform[], cwd: 
     });
   }
   const inputs: Input[] = [];
-  for (const { path, platform: claimed } of chosen) {
-    const source = await lookAt(path, cwd);
-    if (source.kind === 'bundle') {
-      inputs.push({ platform: claimed, source });
-      continue;
-    }
-    const { own, ...file } = source;
-    if (own !== undefined && !fits(own, claimed)) {
-      throw new OcislimError(
-        'OCISLIM_INPUT_INVALID',
-        `${path}: its name says ${formatPlatform(claimed)}, but it is a program for ${formatPlatform(own)}`,
-      );
-    }
-    inputs.push({ platform: claimed, source: file });
-  }
+  for (const { path, platform: claimed } of chosen)
+    inputs.push({ platform: claimed, source: await lookAt(path, cwd) });
   return {
     name: basename(pattern)
       .replace(PLACEHOLDER, '')
-      .replace(/\.zip$/i, ''),
+      .replace(/\.(zip|jar|war)$/i, ''),
     inputs,
   };
 }
@@ -162,52 +142,24 @@ function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
-/** Says what a file is from its first bytes, or why it cannot be packed. */
-async function lookAt(
-  path: string,
-  cwd: string,
-): Promise<BundleFile | (ProgramFile & { readonly own: Platform | undefined })> {
+/** Says what a file is from its name and first bytes. */
+async function lookAt(path: string, cwd: string): Promise<InputFile> {
   const full = resolve(cwd, path);
   const found = await stat(full).catch((error: unknown) => {
     throw notFound(path, error);
   });
   requireFile(path, found);
-  if (extname(path).toLowerCase() === '.zip') return { kind: 'bundle', path: full };
+  const opened = { path: full, size: found.size, open: () => openUnchanged(path, full, found) };
+  const extension = extname(path).toLowerCase();
+  if (extension === '.zip') return { kind: 'bundle', path: full };
+  if (extension === '.jar' || extension === '.war') return { kind: 'jar', ...opened };
 
   const file = await open(full, 'r').catch((error: unknown) => {
     throw notFound(path, error);
   });
   try {
-    const read = async (offset: number, length: number) => {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
-      return buffer.subarray(0, bytesRead);
-    };
-    const beginning = await read(0, 4096);
-    const kind = recogniseProgram(beginning);
-    const base = {
-      kind: 'program',
-      path: full,
-      size: found.size,
-      open: () => openUnchanged(path, full, found),
-    } as const;
-    switch (kind) {
-      case 'elf': {
-        const header = await readElfHeader(read);
-        const own = header && platformOfElf(header);
-        if (header === undefined || own === undefined) {
-          throw new OcislimError('OCISLIM_INPUT_INVALID', `${path}: a damaged or unknown ELF program`, {
-            hint: 'build it again; `file` shows what it is',
-          });
-        }
-        return { ...base, own, interpreter: header.interpreter, linkage: await readLinkage(read) };
-      }
-      case 'script':
-        return { ...base, own: undefined, shebang: parseShebang(beginning) };
-      case 'zip':
-        return { kind: 'bundle', path: full };
-      default:
-        throw notAProgram(path, kind);
-    }
+    const facts = await factsOfFile(file);
+    return facts.format === 'zip' ? { kind: 'bundle', path: full } : { kind: 'program', ...opened, facts };
   } finally {
     await file.close();
   }
@@ -232,19 +184,6 @@ function requireFile(path: string, found: Stats): void {
   if (found.size === 0) {
     throw new OcislimError('OCISLIM_INPUT_INVALID', `${path}: the file is empty`, { hint: 'build it again' });
   }
-}
-
-function notAProgram(path: string, kind: string): OcislimError {
-  const built: Record<string, [string, string]> = {
-    'mach-o': ['a macOS program', 'build it for Linux; with Go: GOOS=linux go build'],
-    pe: ['a Windows program', 'build it for Linux; with Go: GOOS=linux go build'],
-    wasm: ['a WebAssembly module', 'a Linux image needs a Linux program'],
-  };
-  const [what, hint] = built[kind] ?? [
-    'not a program that Linux starts',
-    'give an ELF program, a script that begins with #!, or a .zip of files',
-  ];
-  return new OcislimError('OCISLIM_INPUT_INVALID', `${path}: ${what}`, { hint });
 }
 
 function notFound(path: string, error: unknown): unknown {

@@ -1,4 +1,5 @@
 import { Annotation, type ContainerConfig, formatPlatform, parsePlatform } from '#oci-spec-types';
+import { imagesOf } from '../image/images-of.ts';
 import { platformOfConfig } from '../image/load.ts';
 import type { Artifact, Image, Layer } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
@@ -61,7 +62,8 @@ export async function inspect(
         ? found
         : await imageFor(found, parsePlatform(platform), { signal: context.signal });
     const platforms: InspectedImage[] = [];
-    for (const image of await imagesOf(artifact, context)) platforms.push(await describe(image, context));
+    for (const image of await imagesOf(artifact, { signal: context.signal }))
+      platforms.push(await describe(image, context));
     const { digest, mediaType } = artifact.descriptor;
     return {
       inspection: {
@@ -73,24 +75,6 @@ export async function inspect(
       artifact,
     };
   });
-}
-
-/** The images of an artifact; attestations and other members that are no images are left out. */
-async function imagesOf(artifact: Artifact, context: Context): Promise<Image[]> {
-  switch (artifact.kind) {
-    case 'image':
-      return artifact.config.os === 'unknown' ? [] : [artifact];
-    case 'opaque':
-      return [];
-    case 'index': {
-      const images: Image[] = [];
-      for (const member of artifact.index.manifests) {
-        if (member.platform?.os === 'unknown') continue;
-        images.push(...(await imagesOf(await artifact.member(member, { signal: context.signal }), context)));
-      }
-      return images;
-    }
-  }
 }
 
 /** What a layer contains, unless it would have to be fetched from a registry for that. */

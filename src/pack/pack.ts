@@ -8,17 +8,18 @@ import { formatReference, parseReference, type Reference } from '../registry/ref
 import type { Context } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
-import { arrange, assemble, payloadOf } from './assemble.ts';
-import { openBase } from './base.ts';
+import { assemble } from './assemble.ts';
+import { type Base, openBase } from './base.ts';
 import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
-import { findInputs, type Inputs } from './inputs.ts';
+import { findInputs, type Input, type Inputs } from './inputs.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
 
 /**
  * The main job: puts a program on a base as one layer, and delivers the image.
  *
- *     inputs → base → will it start? → one layer a platform → image (or index) → store → outputs, registry, engine
+ *     inputs → base → will it start? → a layer for each platform → image (or index) → store → outputs, registry, engine
  *
  * Everything that can be refused is looked at before anything is written.
  */
@@ -31,33 +32,48 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
   if (request.push && !request.dryRun) await checkPush(references, context);
-  const base = await openBase(request.base, context, request.created);
 
-  const prepared = [];
-  for (const input of inputs) {
-    const image = await base.image(input.platform);
-    const payload = await payloadOf(input, name, request, context);
-    const arrangement = await arrange(input, payload, base, image, request, context);
-    prepared.push({ input, image, payload, arrangement });
-  }
-  const findings = prepared.flatMap(({ arrangement }) => arrangement.findings);
-  judge(findings, request.check, context.progress);
+  const { base, prepared } = await prepareAll({ name, inputs }, request, context);
+  const check = distinct(prepared.flatMap(({ findings }) => findings));
+  judge(check, request.check, context.progress);
+  for (const { input, entrypoint } of prepared)
+    context.progress.note(`${formatPlatform(input.platform)}: ${entrypoint[0] ?? name} on ${base.name}`);
+  if (request.dryRun) return plannedResult(request, { name, inputs }, references, outputs, base, check);
+
   const images: Image[] = [];
-  for (const { input, image, payload, arrangement } of prepared) {
-    context.progress.note(
-      `${formatPlatform(input.platform)}: ${payload.entrypoint[0] ?? name} on ${base.name}`,
-    );
-    if (!request.dryRun) {
-      images.push(await assemble(input, arrangement, payload, base, image, request, context));
-    }
-  }
-  if (request.dryRun)
-    return plannedResult(request, { name, inputs }, references, outputs, base.digest, findings);
-
+  for (const each of prepared) images.push(await assemble(each, base, request, context));
+  const appLayers = prepared[0]?.layers.length ?? 1;
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
-  return describeResult({ artifact, images, references, base, delivered, check: findings });
+  return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+}
+
+/**
+ * Everything up to the verdict: the base, and what each platform's image would be.
+ * @returns `base.name` is the one that was asked for, else the one that suits the input
+ */
+export async function prepareAll(
+  { name, inputs }: Inputs,
+  request: PackRequest,
+  context: Context,
+): Promise<{ readonly base: Base; readonly prepared: readonly Prepared[] }> {
+  const base = await openBase(request.base ?? (await usualBase(inputs)), context, request.created);
+  const prepared: Prepared[] = [];
+  for (const input of inputs) prepared.push(await prepare(input, name, base, request, context));
+  return { base, prepared };
+}
+
+/** The embedded base, but for a jar, which needs Java. */
+async function usualBase([first]: readonly Input[]): Promise<string> {
+  if (first?.source.kind !== 'jar') return 'static';
+  const { javaBase, readJar } = await import('./jar.ts');
+  return javaBase((await readJar(first.source.path)).release);
+}
+
+/** What is wrong with several platforms' images is said once. */
+export function distinct(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((each) => [`${each.rule} ${each.message}`, each])).values()];
 }
 
 /** One image stays itself; several become an index. */
@@ -99,7 +115,7 @@ function plannedResult(
   { inputs }: Inputs,
   references: readonly Reference[],
   outputs: readonly string[],
-  baseDigest: string | undefined,
+  base: Base,
   check: readonly Finding[],
 ): PackResult {
   const names = references.map(formatReference);
@@ -116,7 +132,7 @@ function plannedResult(
       size: 0,
       layers: [],
     })),
-    base: { name: request.base, digest: baseDigest },
+    base: { name: base.reference ?? base.name, digest: base.digest },
     outputs: [
       ...outputs.map((dest) => ({ type: 'planned', dest })),
       ...(request.push ? names.map((dest) => ({ type: 'planned', dest: `docker://${dest}` })) : []),

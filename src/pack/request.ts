@@ -6,10 +6,10 @@ import type { CompressionChoice } from '../layer/compression.ts';
 
 /** What `pack` is asked for: the command line's options, the project file's and the defaults, already merged. */
 export interface PackRequest {
-  /** A program, a `.zip`, or a pattern with `{os}`, `{arch}` and `{variant}`. */
+  /** A program, a `.jar`, a `.zip`, or a pattern with `{os}`, `{arch}` and `{variant}`. */
   readonly path: string;
-  /** `static`, `scratch`, or where to read an image. */
-  readonly base: string;
+  /** `static`, `scratch`, or where to read an image; default `static`, and for a jar an image with Java. */
+  readonly base?: string | undefined;
   /** Names of the result; the first is the one shown. None: the program's name. */
   readonly tags: readonly string[];
   /** Where to write, as on the command line: `oci:DIR`, `docker-archive:FILE`, `-`… */
@@ -29,6 +29,14 @@ export interface PackRequest {
   readonly created: number;
   /** What becomes of a program that will not start. */
   readonly check: CheckLevel;
+  /** Ids of rules whose findings are not told. */
+  readonly ignore: readonly string[];
+  /** Whether the program's shared libraries, authorities' certificates and time zones are added where the base lacks them. */
+  readonly withLibs: boolean;
+  readonly withCerts: boolean;
+  readonly withTzdata: boolean;
+  /** What libraries and time zones are taken from: `host`, or where to read an image. */
+  readonly libsFrom: string;
   readonly dryRun: boolean;
 }
 

@@ -11,13 +11,15 @@ import type { PackedPlatform, PackResult } from './request.ts';
 export function describeResult(made: {
   readonly artifact: Artifact;
   readonly images: readonly Image[];
+  /** Layers of each image that are not the base's. */
+  readonly appLayers: number;
   readonly references: readonly Reference[];
   readonly base: Base;
   readonly delivered: readonly Delivery[];
   readonly check: readonly Finding[];
 }): PackResult {
-  const { artifact, images, references, base, delivered, check } = made;
-  const platforms = images.map((image) => describePlatform(image));
+  const { artifact, images, appLayers, references, base, delivered, check } = made;
+  const platforms = images.map((image) => describePlatform(image, appLayers));
   const distinct = new Map<string, number>([[artifact.descriptor.digest, artifact.raw.length]]);
   for (const image of images) {
     distinct.set(image.descriptor.digest, image.raw.length);
@@ -39,7 +41,7 @@ export function describeResult(made: {
 }
 
 /** One platform's image; `appLayers` of its layers, counted from the top, are not the base's. */
-function describePlatform(image: Image, appLayers = 1): PackedPlatform {
+function describePlatform(image: Image, appLayers: number): PackedPlatform {
   const baseLayers = image.layers.length - appLayers;
   return {
     platform: formatPlatform(platformOfConfig(image.config)),

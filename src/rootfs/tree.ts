@@ -67,6 +67,16 @@ export class Tree {
     return [...(this.#walk(path, true)?.branch?.children.keys() ?? [])].sort();
   }
 
+  /** Everything there is, folders before what is in them; links are not followed. */
+  *all(): Generator<Node> {
+    const queue: { readonly path: string; readonly branch: Branch }[] = [{ path: '', branch: this.#root }];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      if (next.path !== '') yield { ...next.branch.node, path: next.path };
+      for (const [name, branch] of next.branch.children)
+        queue.push({ path: next.path === '' ? name : `${next.path}/${name}`, branch });
+    }
+  }
+
   #walk(path: string, followLast: boolean): { parts: string[]; branch: Branch | undefined } | undefined {
     let rest = path.split('/').filter((part) => part !== '' && part !== '.');
     let trail: { name: string; branch: Branch }[] = [];

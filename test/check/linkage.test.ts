@@ -14,7 +14,7 @@ function treeOf(files: Readonly<Record<string, Partial<Linkage> | string>>): Tre
   const common = { mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 1 };
   const members = Object.entries(files).map(([path, content]): TocMember => {
     if (typeof content !== 'string')
-      return { path, type: 'file', ...common, facts: { linkage: linked(content) } };
+      return { path, type: 'file', ...common, facts: { elf: { linkage: linked(content) } } };
     const [, linkname] = /^-> (.*)$/.exec(content) ?? [];
     if (linkname !== undefined) return { path, type: 'symlink', ...common, linkname };
     return { path, type: 'file', ...common, facts: { text: content } };
@@ -30,9 +30,10 @@ function findings(
   env: readonly string[] = [],
 ) {
   const whole = { path: '/app/bin/x', interpreter: GLIBC, ...program };
-  return checkLinkage(whole, { tree: treeOf(files), base: 'the base', env });
+  return checkLinkage(whole, { tree: treeOf(files), base: 'the base', config: { Env: env } });
 }
-const rules = (...args: Parameters<typeof findings>) => findings(...args).map(({ rule }) => rule);
+const rules = async (...args: Parameters<typeof findings>) =>
+  (await findings(...args)).map(({ rule }) => rule);
 
 const LIBC = { versionsDefined: ['GLIBC_2.2.5', 'GLIBC_2.9', 'GLIBC_2.36'] };
 const debian = {
@@ -48,34 +49,34 @@ const alpine = {
 const needs = (...needed: string[]) => ({ linkage: linked({ needed }) });
 
 describe('a program', () => {
-  it('that is static needs nothing', () => {
-    expect(checkLinkage({ path: '/x' }, { tree: treeOf({}), base: 'scratch', env: [] })).toEqual([]);
+  it('that is static needs nothing', async () => {
+    expect(await checkLinkage({ path: '/x' }, { tree: treeOf({}), base: 'scratch', config: {} })).toEqual([]);
   });
 
-  it('finds the loader through links', () => {
-    expect(rules(needs('libc.so.6'), debian)).toEqual([]);
+  it('finds the loader through links', async () => {
+    expect(await rules(needs('libc.so.6'), debian)).toEqual([]);
   });
 
-  it('is told for which C library it was built where the loader is missing', () => {
-    const [found] = findings(needs('libc.so.6'), alpine);
+  it('is told for which C library it was built where the loader is missing', async () => {
+    const [found] = await findings(needs('libc.so.6'), alpine);
     expect(found).toMatchObject({ rule: 'interpreter-missing', level: 'error' });
     expect(found?.message).toContain(
       `the loader ${GLIBC} (it was built for glibc), which the base does not have`,
     );
     expect(found?.remedy).toContain('debian:stable-slim');
-    expect(findings({ ...needs(), interpreter: MUSL }, debian)[0]?.remedy).toContain('alpine');
+    expect((await findings({ ...needs(), interpreter: MUSL }, debian))[0]?.remedy).toContain('alpine');
   });
 
-  it('is told where a library was looked for', () => {
-    const [found] = findings(needs('libz.so.1'), debian);
+  it('is told where a library was looked for', async () => {
+    const [found] = await findings(needs('libz.so.1'), debian);
     expect(found).toMatchObject({ rule: 'library-missing' });
     expect(found?.message).toContain(
       '(looked in /lib/x86_64-linux-gnu, /usr/lib/x86_64-linux-gnu, /lib64, /usr/lib64, /lib, /usr/lib)',
     );
   });
 
-  it('is told what a library of a library lacks', () => {
-    const [found, ...others] = findings(needs('liba.so'), {
+  it('is told what a library of a library lacks', async () => {
+    const [found, ...others] = await findings(needs('liba.so'), {
       ...debian,
       'usr/lib/liba.so': { needed: ['libb.so', 'libb.so'] },
     });
@@ -83,9 +84,9 @@ describe('a program', () => {
     expect(found?.message).toMatch(/^\/usr\/lib\/liba\.so needs the library libb\.so/);
   });
 
-  it('does not go round libraries that need each other', () => {
+  it('does not go round libraries that need each other', async () => {
     const circle = { 'usr/lib/liba.so': { needed: ['libb.so'] }, 'usr/lib/libb.so': { needed: ['liba.so'] } };
-    expect(rules(needs('liba.so'), { ...debian, ...circle })).toEqual([]);
+    expect(await rules(needs('liba.so'), { ...debian, ...circle })).toEqual([]);
   });
 
   it.each<[string, Partial<Linkage>, Readonly<Record<string, Partial<Linkage> | string>>, readonly string[]]>(
@@ -108,31 +109,31 @@ describe('a program', () => {
         [],
       ],
     ],
-  )('finds libraries by %s', (_, linkage, files, env) => {
+  )('finds libraries by %s', async (_, linkage, files, env) => {
     const program = { linkage: linked({ needed: ['liba.so'], ...linkage }) };
-    expect(rules(program, { ...debian, ...files }, env)).toEqual([]);
-    expect(rules(needs('liba.so'), { ...debian, ...files, 'etc/ld.so.conf': '' }, [])).toEqual([
+    expect(await rules(program, { ...debian, ...files }, env)).toEqual([]);
+    expect(await rules(needs('liba.so'), { ...debian, ...files, 'etc/ld.so.conf': '' }, [])).toEqual([
       'library-missing',
     ]);
   });
 
-  it('hands its RPATH on, but not its RUNPATH', () => {
+  it('hands its RPATH on, but not its RUNPATH', async () => {
     const files = { ...debian, 'opt/x/liba.so': { needed: ['libb.so'] }, 'opt/x/libb.so': {} };
-    expect(rules({ linkage: linked({ needed: ['liba.so'], rpath: ['/opt/x'] }) }, files)).toEqual([]);
-    expect(rules({ linkage: linked({ needed: ['liba.so'], runpath: ['/opt/x'] }) }, files)).toEqual([
+    expect(await rules({ linkage: linked({ needed: ['liba.so'], rpath: ['/opt/x'] }) }, files)).toEqual([]);
+    expect(await rules({ linkage: linked({ needed: ['liba.so'], runpath: ['/opt/x'] }) }, files)).toEqual([
       'library-missing',
     ]);
   });
 
-  it('does not go round a configuration that includes itself', () => {
+  it('does not go round a configuration that includes itself', async () => {
     expect(
-      rules(needs('libz.so'), { ...debian, 'etc/ld.so.conf': 'include /etc/ld.so.conf\n'.repeat(9) }),
+      await rules(needs('libz.so'), { ...debian, 'etc/ld.so.conf': 'include /etc/ld.so.conf\n'.repeat(9) }),
     ).toEqual(['library-missing']);
   });
 
-  it('is told of a version that the base is too old for', () => {
+  it('is told of a version that the base is too old for', async () => {
     const versionsNeeded = { 'libc.so.6': ['GLIBC_2.2.5', 'GLIBC_2.38', 'GLIBC_2.37'] };
-    const [found, ...others] = findings(
+    const [found, ...others] = await findings(
       { linkage: linked({ needed: ['libc.so.6'], versionsNeeded }) },
       debian,
     );
@@ -143,35 +144,35 @@ describe('a program', () => {
     );
   });
 
-  it('is fine with a library that defines no versions', () => {
+  it('is fine with a library that defines no versions', async () => {
     const versionsNeeded = { 'liba.so': ['A_1'] };
     expect(
-      rules(
+      await rules(
         { linkage: linked({ needed: ['liba.so'], versionsNeeded }) },
         { ...debian, 'usr/lib/liba.so': {} },
       ),
     ).toEqual([]);
   });
 
-  it('of musl has the C library in its loader, and no versions', () => {
+  it('of musl has the C library in its loader, and no versions', async () => {
     const linkage = linked({
       needed: ['libc.musl-x86_64.so.1', 'libpthread.so.0', 'libz.so.1'],
       versionsNeeded: { 'libz.so.1': ['Z_9'] },
     });
-    expect(rules({ interpreter: MUSL, linkage }, alpine)).toEqual([]);
-    expect(rules({ interpreter: MUSL, linkage: linked({ needed: ['libssl.so.3'] }) }, alpine)).toEqual([
+    expect(await rules({ interpreter: MUSL, linkage }, alpine)).toEqual([]);
+    expect(await rules({ interpreter: MUSL, linkage: linked({ needed: ['libssl.so.3'] }) }, alpine)).toEqual([
       'library-missing',
     ]);
   });
 
-  it('of musl looks where its own path file says', () => {
+  it('of musl looks where its own path file says', async () => {
     const files = { ...alpine, 'opt/x/liba.so': {}, 'etc/ld-musl-x86_64.path': '/lib\n/opt/x\n' };
-    expect(rules({ interpreter: MUSL, linkage: linked({ needed: ['liba.so'] }) }, files)).toEqual([]);
+    expect(await rules({ interpreter: MUSL, linkage: linked({ needed: ['liba.so'] }) }, files)).toEqual([]);
   });
 
-  it('is not judged by a loader that nobody knows', () => {
-    expect(rules({ interpreter: '/lib/ld-own.so', ...needs('libx.so') }, { 'lib/ld-own.so': {} })).toEqual(
-      [],
-    );
+  it('is not judged by a loader that nobody knows', async () => {
+    expect(
+      await rules({ interpreter: '/lib/ld-own.so', ...needs('libx.so') }, { 'lib/ld-own.so': {} }),
+    ).toEqual([]);
   });
 });

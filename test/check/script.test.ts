@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { checkScript } from '../../src/check/script.ts';
+import { checkShebang } from '../../src/check/script.ts';
 import { parseShebang } from '../../src/elf/shebang.ts';
 import { Tree } from '../../src/rootfs/tree.ts';
 
 function rules(line: string, files: readonly string[], env: readonly string[] = []) {
   const common = { mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 1 };
   const tree = new Tree();
-  tree.apply({ members: files.map((path) => ({ path, type: 'file', ...common })) });
+  tree.apply({ members: files.map((path) => ({ path, type: 'file' as const, ...common })) });
   const shebang = parseShebang(Buffer.from(`${line}\necho\n`));
   if (shebang === undefined) throw new Error('no script');
-  return checkScript('/x', shebang, { tree, base: 'the base', env }).map(({ rule }) => rule);
+  return checkShebang('/x', shebang, { tree, base: 'the base', config: { Env: env } }).findings.map(
+    ({ rule }) => rule,
+  );
 }
 
 describe('the first line of a script', () => {

@@ -10,6 +10,7 @@ const program = () => createProgram(new AbortController().signal);
 const commands = [
   ...[
     'pack',
+    'check',
     'pull',
     'push',
     'copy',

@@ -55,7 +55,7 @@ describe('requestOf', () => {
   it('has the defaults that are documented', () => {
     expect(request({})).toMatchObject({
       path: 'x',
-      base: 'static',
+      libsFrom: 'host',
       tags: [],
       outputs: [],
       push: false,

@@ -70,15 +70,18 @@ describe('bad input', () => {
 
   it('text, a macOS and a Windows program', async () => {
     writeFileSync(join(folder, 'a.txt'), 'just text');
-    expectFailure(await pack('a.txt'), 2, /a\.txt: not a program that Linux starts/, ['hello', 'a.txt']);
+    expectFailure(await pack('a.txt'), 6, /\/usr\/local\/bin\/a\.txt is not a program that Linux starts/, [
+      'hello',
+      'a.txt',
+    ]);
     writeFileSync(join(folder, 'a.txt'), Buffer.from('cffaedfe0700000103000000', 'hex'));
-    expectFailure(await pack('a.txt'), 2, /a macOS program/, ['hello', 'a.txt']);
+    expectFailure(await pack('a.txt'), 6, /a macOS program/, ['hello', 'a.txt']);
     const windows = Buffer.alloc(0x80);
     windows.write('MZ');
     windows.writeUInt32LE(0x40, 0x3c);
     windows.write('PE', 0x40);
     writeFileSync(join(folder, 'a.txt'), windows);
-    expectFailure(await pack('a.txt'), 2, /a Windows program/, ['hello', 'a.txt']);
+    expectFailure(await pack('a.txt'), 6, /a Windows program/, ['hello', 'a.txt']);
   });
 
   it('an unknown option, with the one that was meant', async () => {
@@ -108,7 +111,7 @@ describe('bad input', () => {
   it('a program for another platform than asked for', async () => {
     expectFailure(
       await pack('./hello', '--platform', 'linux/arm64'),
-      2,
+      6,
       /is a program for linux\/amd64, not for linux\/arm64/,
     );
   });

@@ -58,6 +58,7 @@ describe('pack of a zip', () => {
     ];
     const { config, files } = await packZip(members, {
       config: { entrypoint: ['/srv/run.sh'] },
+      check: 'off',
       dest: '/srv',
     });
     expect(config?.Entrypoint).toEqual(['/srv/run.sh']);

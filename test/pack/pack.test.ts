@@ -168,7 +168,9 @@ describe('pack of a program', () => {
       const { check } = await pack(requestFor('./dynamic', { check: 'warn' }), context);
       expect(check.map(({ rule }) => rule)).toEqual(['interpreter-missing']);
       expect(warnings).toEqual([
-        expect.stringContaining('(link it statically, or choose a base with musl: alpine)'),
+        expect.stringContaining(
+          '(link it statically, bring its libraries along with --with-libs, or choose a base with musl: alpine)',
+        ),
       ]);
     });
 

@@ -16,6 +16,11 @@ export function requestFor(path: string, more: Partial<PackRequest> = {}): PackR
     compression: { kind: 'gzip' },
     created: 0,
     check: 'error',
+    ignore: [],
+    withLibs: false,
+    withCerts: false,
+    withTzdata: false,
+    libsFrom: 'host',
     dryRun: false,
     ...more,
   };

@@ -32,7 +32,6 @@ export function staticBaseEntries(mtime: number): Entry[] {
       open: async () => Readable.from([bytes]),
     };
   };
-  const certificates = certificatesPath();
   return [
     folder('etc'),
     text('etc/group', GROUP),
@@ -41,14 +40,7 @@ export function staticBaseEntries(mtime: number): Entry[] {
     text('etc/passwd', PASSWD),
     folder('etc/ssl'),
     folder('etc/ssl/certs'),
-    {
-      path: 'etc/ssl/certs/ca-certificates.crt',
-      type: 'file',
-      mode: 0o644,
-      ...owner,
-      size: statSync(certificates).size,
-      open: async () => createReadStream(certificates),
-    },
+    certificatesEntry(mtime),
     folder('home'),
     folder('home/nonroot', 0o700, 65532),
     folder('root', 0o700),
@@ -60,6 +52,21 @@ export function staticBaseEntries(mtime: number): Entry[] {
     folder('var'),
     folder('var/tmp', 0o1777),
   ];
+}
+
+/** The certificates of the authorities that Mozilla trusts, where Debian, Alpine and Go expect them. */
+export function certificatesEntry(mtime: number): Entry {
+  const path = certificatesPath();
+  return {
+    path: 'etc/ssl/certs/ca-certificates.crt',
+    type: 'file',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime,
+    size: statSync(path).size,
+    open: async () => createReadStream(path),
+  };
 }
 
 /** Beside this file in the sources; beside the bundle, or above a chunk of it, in the package. */

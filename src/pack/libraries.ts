@@ -1,0 +1,171 @@
+import { posix } from 'node:path';
+import type { ContainerConfig } from '#oci-spec-types';
+import { type Finding, finding } from '../check/finding.ts';
+import { type Loaded, type Resolution, resolveLinkage } from '../check/linkage.ts';
+import { builtInFolders } from '../check/search-path.ts';
+import type { ElfFacts } from '../elf/program.ts';
+import type { Entry } from '../layer/entry.ts';
+import { OcislimError } from '../lib/errors.ts';
+import type { Node, Tree } from '../rootfs/tree.ts';
+import type { FileSource } from './file-source.ts';
+
+/** A program that needs its libraries brought along. */
+export interface Dependent {
+  /** Where it is in the image. */
+  readonly dest: string;
+  /** Where it is on the host; what it says of `$ORIGIN` is meant from there. */
+  readonly path: string;
+  readonly elf: ElfFacts;
+}
+
+/**
+ * The loader and the libraries that a program needs and the image lacks, from the host or another image, at paths where
+ * the loader will look for them. Nothing where the image has all of them.
+ * @throws OCISLIM_NOT_FOUND naming the libraries that the source does not have either
+ */
+export async function bringLibraries(
+  { dest, path, elf }: Dependent,
+  tree: Tree,
+  config: ContainerConfig,
+  source: FileSource,
+  mtime: number,
+): Promise<{ readonly entries: readonly Entry[]; readonly findings: readonly Finding[] }> {
+  const { interpreter } = elf;
+  if (interpreter === undefined) return { entries: [], findings: [] };
+  const there = await resolveLinkage({ path: dest, ...elf }, tree, config);
+  if (there.loader !== undefined && there.missing.length === 0) return { entries: [], findings: [] };
+  const found = await resolveLinkage({ path, ...elf }, source.view, {});
+  requireAll(found, interpreter, dest, source.name);
+
+  const has = new Set(there.libraries.map(({ name }) => name));
+  const wanted = found.libraries.filter(({ name }) => !has.has(name));
+  const files = new Files(source, mtime);
+  if (there.loader === undefined && found.loader !== undefined) files.add(interpreter, found.loader.node);
+  const place = await placesFor(found, source, { from: path, to: dest });
+  for (const library of wanted) files.add(place(library), library.node);
+  const loads = [elf, ...wanted.map(({ node }) => node.facts?.elf)];
+  return { entries: files.entries(), findings: loads.some(usesDlopen) ? [loadsAtRunTime(dest)] : [] };
+}
+
+function usesDlopen(elf: ElfFacts | undefined): boolean {
+  return elf?.uses?.includes('dlopen') ?? false;
+}
+
+function loadsAtRunTime(path: string): Finding {
+  return finding(
+    'loads-at-run-time',
+    `${path} can load more libraries while it runs (dlopen), which --with-libs does not see`,
+    'add those that it needs with --add',
+  );
+}
+
+function requireAll(found: Resolution, interpreter: string, dest: string, name: string): void {
+  const missing = [
+    ...(found.loader === undefined ? [interpreter] : []),
+    ...new Set(found.missing.map((each) => each.name)),
+  ];
+  if (missing.length === 0) return;
+  throw new OcislimError(
+    'OCISLIM_NOT_FOUND',
+    `${dest} needs ${missing.join(', ')}, which ${name} does not have`,
+    {
+      hint: 'say with --libs-from which image has them, such as the one that compiled it',
+    },
+  );
+}
+
+/**
+ * Where each library goes. The loader comes from the same place as the libraries, so what it finds in its own folders
+ * stays there, and so does what the program names by an absolute path; what it names by `$ORIGIN` moves with the
+ * program; what only the configuration of the source leads to goes beside the C library.
+ */
+async function placesFor(
+  { libc, libraries }: Resolution,
+  source: FileSource,
+  moved: { readonly from: string; readonly to: string },
+): Promise<(library: Loaded) => string> {
+  const builtIn = new Set(libc === undefined ? [] : await builtInFolders(source.view, libc));
+  const own = libraries.find(({ path }) => builtIn.has(posix.dirname(path)));
+  const usual = own === undefined ? ([...builtIn][0] ?? '/lib') : posix.dirname(own.path);
+  const targets = new Map([[moved.from, moved.to]]);
+  return ({ name, path, node, by, isConfigured }) => {
+    const folder = posix.dirname(path);
+    const linkage = by.linkage;
+    const isNamed = [...linkage.rpath, ...linkage.runpath].includes(folder) || name.includes('/');
+    const relative = posix.relative(posix.dirname(by.path), path);
+    const target =
+      builtIn.has(folder) || isNamed
+        ? path
+        : isConfigured
+          ? posix.join(usual, name)
+          : posix.resolve(posix.dirname(targets.get(by.path) ?? by.path), relative);
+    targets.set(`/${node.path}`, target);
+    return target;
+  };
+}
+
+/** Files by their paths in the image; what is there twice under two names becomes a link. */
+class Files {
+  readonly #source: FileSource;
+  readonly #mtime: number;
+  readonly #entries = new Map<string, Entry>();
+  /** Paths in the image, by real paths in the source. */
+  readonly #placed = new Map<string, string>();
+
+  constructor(source: FileSource, mtime: number) {
+    this.#source = source;
+    this.#mtime = mtime;
+  }
+
+  add(path: string, node: Node): void {
+    const target = posix.resolve('/', path).slice(1);
+    if (this.#entries.has(target)) return;
+    const owner = { uid: 0, gid: 0, mtime: this.#mtime };
+    const first = this.#placed.get(node.path);
+    if (first !== undefined) {
+      const linkname = posix.relative(posix.dirname(target), first);
+      this.#entries.set(target, { path: target, type: 'symlink', mode: 0o777, ...owner, linkname });
+      return;
+    }
+    this.#placed.set(node.path, target);
+    this.#entries.set(target, {
+      path: target,
+      type: 'file',
+      mode: (node.mode & 0o111) === 0 ? 0o644 : 0o755,
+      ...owner,
+      size: node.size,
+      open: () => this.#source.open(node.path, [...this.#placed.keys()]),
+      facts: node.facts ?? {},
+    });
+  }
+
+  entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
+}
+
+const ZONES = 'usr/share/zoneinfo';
+/** Other ways to count the same time, which nothing asks for by itself, and double the size. */
+const OTHER_ZONES = new Set(['posix', 'right']);
+/** More than any release of tzdata has. */
+const ZONE_LIMIT = 5000;
+
+/** The time zones of a source. @throws OCISLIM_NOT_FOUND where it has none */
+export async function timeZones(source: FileSource, mtime: number): Promise<readonly Entry[]> {
+  const files = new Files(source, mtime);
+  const folders = [ZONES];
+  let count = 0;
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for (const name of await source.view.list(folder)) {
+      const path = `${folder}/${name}`;
+      const node = await source.view.lookup(path);
+      if (++count > ZONE_LIMIT) break;
+      if (node?.type === 'file') files.add(`/${path}`, node);
+      if (node?.type === 'directory' && !OTHER_ZONES.has(name)) folders.push(path);
+    }
+  }
+  if (count > 0) return files.entries();
+  throw new OcislimError('OCISLIM_NOT_FOUND', `--with-tzdata: ${source.name} has no time zones (/${ZONES})`, {
+    hint: 'install tzdata there, or take them from an image with --libs-from',
+  });
+}

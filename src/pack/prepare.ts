@@ -1,0 +1,144 @@
+import { type ContainerConfig, formatPlatform, shortDigest } from '#oci-spec-types';
+import { checkImage } from '../check/check.ts';
+import { hasCertificates, hasTimeZones } from '../check/facilities.ts';
+import type { Finding } from '../check/finding.ts';
+import { checkSecret, maybeSecret } from '../check/secrets.ts';
+import type { Image } from '../image/model.ts';
+import { type ConfigChanges, changeConfig } from '../image/mutate.ts';
+import type { Entry } from '../layer/entry.ts';
+import { factsOf, mayHaveFacts } from '../layer/facts.ts';
+import type { TocMember } from '../layer/toc.ts';
+import { placeEntries } from '../rootfs/place.ts';
+import { mergeTocs, type Tree } from '../rootfs/tree.ts';
+import type { Context } from '../transports/context.ts';
+import type { Base } from './base.ts';
+import type { Input } from './inputs.ts';
+import { type Payload, payloadOf } from './payload.ts';
+import type { PackRequest } from './request.ts';
+
+/** One platform's image, planned and judged; nothing of it is written yet. */
+export interface Prepared {
+  readonly input: Input;
+  readonly image: Image | undefined;
+  readonly entrypoint: readonly string[];
+  /** Entries in their places on the base, for each layer from the lowest. */
+  readonly layers: readonly (readonly Entry[])[];
+  readonly config: ConfigChanges;
+  readonly findings: readonly Finding[];
+}
+
+/** Fits an input onto its base, brings along what it was told to, and looks whether the program will start there. */
+export async function prepare(
+  input: Input,
+  name: string,
+  base: Base,
+  request: PackRequest,
+  context: Context,
+): Promise<Prepared> {
+  const image = await base.image(input.platform);
+  const payload = await payloadOf(input, name, request, context);
+  const config = configOf(payload, image, request);
+  const whole = changeConfig(image?.config.config ?? {}, config);
+  const tree = await treeOf(image, context);
+  const brought = await bringAlong(input, payload, tree, whole, request, context);
+
+  const layers: (readonly Entry[])[] = [];
+  const added = new Set<string>();
+  const groups = [...payload.layers.slice(0, -1), [...(payload.layers.at(-1) ?? []), ...brought.entries]];
+  for (const group of groups) {
+    const entries = placeEntries(group, tree, request.created);
+    layers.push(entries);
+    const members: TocMember[] = [];
+    for (const entry of entries) members.push(await memberOf(entry, request.check !== 'off'));
+    tree.apply({ members });
+    for (const { path, type } of entries) if (type === 'file') added.add(path);
+  }
+  const prepared = { input, image, entrypoint: payload.entrypoint, layers, config };
+  if (request.check === 'off') return { ...prepared, findings: [] };
+  const { platform } = input;
+  const subject = { tree, config: whole, platform, base: base.name, added: [...added], jar: payload.jar };
+  const findings = [
+    ...(await checkImage(subject)),
+    ...brought.findings,
+    ...(await checkSecrets(payload.layers.flat())),
+  ];
+  const ignored = new Set<string>(request.ignore);
+  return { ...prepared, findings: findings.filter(({ rule }) => !ignored.has(rule)) };
+}
+
+function configOf(payload: Payload, image: Image | undefined, request: PackRequest): ConfigChanges {
+  const suggested = image?.config.config?.WorkingDir ? undefined : payload.workdir;
+  return {
+    ...request.config,
+    entrypoint: request.config.entrypoint ?? payload.entrypoint,
+    workdir: request.config.workdir ?? suggested,
+  };
+}
+
+/** The base's merged file tree; empty for `scratch`. Reads no layer that was read before. */
+export async function treeOf(image: Image | undefined, context: Context): Promise<Tree> {
+  const { store, signal, progress } = context;
+  const tocs = [];
+  for (const layer of image?.layers ?? []) {
+    const toc = await store.tocs.get(layer, { signal });
+    if (!toc.ended)
+      progress.warn(`base layer ${shortDigest(layer.descriptor.digest)} has no end: it may be cut short`);
+    tocs.push(toc);
+  }
+  return mergeTocs(tocs);
+}
+
+/** What `--with-libs`, `--with-certs` and `--with-tzdata` add, where the base has not got it. */
+async function bringAlong(
+  input: Input,
+  payload: Payload,
+  tree: Tree,
+  config: ContainerConfig,
+  { withLibs, withCerts, withTzdata, libsFrom, created }: PackRequest,
+  context: Context,
+): Promise<{ readonly entries: readonly Entry[]; readonly findings: readonly Finding[] }> {
+  if (!withLibs && !withCerts && !withTzdata) return { entries: [], findings: [] };
+  const { openFileSource } = await import('./file-source.ts');
+  const entries: Entry[] = [];
+  const findings: Finding[] = [];
+  const { source } = input;
+  const elf = source.kind === 'program' ? source.facts.elf : undefined;
+  const [dest] = payload.entrypoint;
+  if (withCerts && !hasCertificates(tree, config)) {
+    const { certificatesEntry } = await import('../transports/static/files.ts');
+    entries.push(certificatesEntry(created));
+  }
+  if ((!withLibs || elf?.interpreter === undefined) && !withTzdata) return { entries, findings };
+  const from = await openFileSource(libsFrom, input.platform, context);
+  const { bringLibraries, timeZones } = await import('./libraries.ts');
+  if (withLibs && elf !== undefined && dest !== undefined) {
+    const brought = await bringLibraries({ dest, path: source.path, elf }, tree, config, from, created);
+    entries.push(...brought.entries);
+    findings.push(...brought.findings);
+    const what = brought.entries.map(({ path }) => `/${path}`).join(', ');
+    const platform = formatPlatform(input.platform);
+    if (what !== '') context.progress.note(`${platform}: brought along from ${from.name}: ${what}`);
+  }
+  if (withTzdata && !hasTimeZones(tree, config)) entries.push(...(await timeZones(from, created)));
+  return { entries, findings };
+}
+
+/** An entry as the layer's table of contents will have it. */
+async function memberOf(entry: Entry, withFacts: boolean): Promise<TocMember> {
+  const { open, ...rest } = entry;
+  const member = { ...rest, size: entry.size ?? 0 };
+  if (!withFacts || entry.facts !== undefined || open === undefined || !mayHaveFacts(member)) return member;
+  return { ...member, facts: await factsOf(member, await open()) };
+}
+
+async function checkSecrets(entries: readonly Entry[]): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { path, size = 0, open } of entries) {
+    if (open === undefined || !maybeSecret(path, size)) continue;
+    const chunks: Buffer[] = [];
+    for await (const chunk of await open()) chunks.push(chunk as Buffer);
+    const found = checkSecret(path, Buffer.concat(chunks).toString('utf8'));
+    if (found !== undefined) findings.push(found);
+  }
+  return findings;
+}
