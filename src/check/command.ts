@@ -74,7 +74,7 @@ export async function checkFile(
 }
 
 /** What is wrong with files that Linux does not start, and what to do about it. */
-export const FORMATS: Readonly<Record<NonNullable<FileFacts['format']>, readonly [string, string]>> = {
+const FORMATS: Readonly<Record<NonNullable<FileFacts['format']>, readonly [string, string]>> = {
   elf: ['a damaged or unknown ELF program', 'build it again; `file` shows what it is'],
   'mach-o': ['a macOS program', 'build it for Linux; with Go: GOOS=linux go build'],
   pe: ['a Windows program', 'build it for Linux; with Go: GOOS=linux go build'],
@@ -99,11 +99,7 @@ async function checkElf(path: string, elf: ElfFacts, subject: Subject): Promise<
 }
 
 /** Whether code for one platform runs on another, as far as the file tells. */
-export function checkPlatform(
-  path: string,
-  own: Platform | undefined,
-  wanted: Platform,
-): Finding | undefined {
+function checkPlatform(path: string, own: Platform | undefined, wanted: Platform): Finding | undefined {
   if (own === undefined) {
     const message = `${path} is a program for a machine that images have no name for`;
     return finding('platform-mismatch', message, 'build it for a platform that images know');

@@ -109,7 +109,8 @@ function checkTemporaryFolder(
   ];
   if (node?.type !== 'directory')
     return says(`${base} has no folder ${folder}`, `choose base static, or mount a tmpfs at ${folder}`);
-  const isOpen = (node.mode & 0o002) !== 0 || node.uid === identity?.uid || identity?.gids.has(node.gid);
-  if (identity === undefined || identity.uid === 0 || isOpen) return [];
+  if (identity === undefined || identity.uid === 0) return [];
+  const bit = node.uid === identity.uid ? 0o200 : identity.gids.has(node.gid) ? 0o020 : 0o002;
+  if ((node.mode & bit) !== 0) return [];
   return says(`user ${identity.uid} may not write to ${folder} of ${base}`, `mount a tmpfs at ${folder}`);
 }

@@ -1,7 +1,7 @@
 import { type Finding, finding } from './finding.ts';
 
 /** Larger files are none of these. */
-export const SECRET_LIMIT = 64 * 1024;
+const SECRET_LIMIT = 64 * 1024;
 
 /** Files that hold credentials by what they are called; the more general names only with the folder they belong in. */
 const NAMES: readonly (readonly [RegExp, string])[] = [
