@@ -43,7 +43,9 @@ export async function bringLibraries(
   if (there.loader === undefined && found.loader !== undefined) files.add(interpreter, found.loader.node);
   const place = await placesFor(found, source, { from: path, to: dest });
   for (const library of wanted) files.add(place(library), library.node);
-  const loads = [elf, ...wanted.map(({ node }) => node.facts?.elf)];
+  // The C library offers dlopen, which says nothing of who calls it.
+  const callers = wanted.filter(({ name }) => !/^lib(?:c|dl)\./.test(name));
+  const loads = [elf, ...callers.map(({ node }) => node.facts?.elf)];
   return { entries: files.entries(), findings: loads.some(usesDlopen) ? [loadsAtRunTime(dest)] : [] };
 }
 

@@ -40,7 +40,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 
 describeWithPeers(
   'the verdict on a program',
-  ['gcc', 'g++', 'musl-gcc', 'go', 'dockerd', 'docker', 'docker-registry'],
+  ['gcc', 'g++', 'musl-gcc', 'go', 'dockerd', 'docker', 'docker-registry', 'umoci'],
   () => {
     let folder: string;
     let env: NodeJS.ProcessEnv;
@@ -92,6 +92,50 @@ describeWithPeers(
       for (const verdict of ['starts', 'interpreter-missing', 'library-missing', 'symbol-version-missing'])
         expect(rows.join('\n')).toContain(verdict);
     }, 600_000);
+
+    it('becomes a yes with --with-libs, which adds no file that is not needed', async () => {
+      const starts = async (name: string, args: readonly string[]) => {
+        const { check } = await packed(['pack', ...args, '-t', name, '-o', 'image.tar'], {
+          cwd: folder,
+          env,
+        });
+        await docker.docker(['load', '-q', '-i', join(folder, 'image.tar')]);
+        const ran = await run('docker', ['run', '--rm', '--network', 'none', name], { env: docker.env });
+        return { code: ran.code, stdout: ran.stdout, errors: check.filter(({ level }) => level === 'error') };
+      };
+      for (const program of ['c-glibc', 'c-musl', 'cpp'])
+        for (const base of ['scratch', 'static'])
+          expect(
+            await starts(`with-${program}-${base}:1`, [`./${program}`, '--base', base, '--with-libs']),
+          ).toEqual({ code: 0, stdout: 'hello\n', errors: [] });
+
+      const tar = await must('sh', ['-c', 'tar -xOf "$0" manifest.json', 'image.tar'], { cwd: folder });
+      expect(tar).toContain('with-cpp-static');
+      const layout = [
+        'pack',
+        './cpp',
+        '--base',
+        'scratch',
+        '--with-libs',
+        '-t',
+        'files:1',
+        '-o',
+        'oci:files',
+      ];
+      await succeeded(layout, { cwd: folder, env });
+      const list = `umoci unpack --rootless --image files:1 bundle >/dev/null 2>&1; cd bundle/rootfs && find . -type f -o -type l`;
+      const files = (await must('sh', ['-c', list], { cwd: folder })).trim().split('\n').sort();
+      const needed = (await must('sh', ['-c', "ldd cpp | grep -o '/[^ ]*'"], { cwd: folder })).trim();
+      const real = needed.split('\n').map((path) => `.${path}`);
+      expect(files).toEqual([...real, './usr/local/bin/cpp'].sort());
+      for (const path of real) {
+        rmSync(join(folder, 'trial'), { recursive: true, force: true });
+        await must('cp', ['-a', 'bundle/rootfs', 'trial'], { cwd: folder });
+        rmSync(join(folder, 'trial', path));
+        const ran = await run('chroot', [join(folder, 'trial'), '/usr/local/bin/cpp']);
+        expect([path, ran.code === 0]).toEqual([path, false]);
+      }
+    }, 120_000);
 
     it('is exit code 6 before anything is pushed', async () => {
       const tag = `${registry.host}/me/c:1`;
