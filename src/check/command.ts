@@ -99,7 +99,11 @@ async function checkElf(path: string, elf: ElfFacts, subject: Subject): Promise<
 }
 
 /** Whether code for one platform runs on another, as far as the file tells. */
-function checkPlatform(path: string, own: Platform | undefined, wanted: Platform): Finding | undefined {
+export function checkPlatform(
+  path: string,
+  own: Platform | undefined,
+  wanted: Platform,
+): Finding | undefined {
   if (own === undefined) {
     const message = `${path} is a program for a machine that images have no name for`;
     return finding('platform-mismatch', message, 'build it for a platform that images know');

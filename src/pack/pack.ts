@@ -1,4 +1,5 @@
 import { formatPlatform } from '#oci-spec-types';
+import { checkPlatform } from '../check/command.ts';
 import type { Finding } from '../check/finding.ts';
 import { judge } from '../check/verdict.ts';
 import { requirePorts, requireVolumes } from '../image/container-config.ts';
@@ -33,6 +34,10 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   const plan = planDelivery(outputs, request.push, request.load);
   if (request.push && !request.dryRun) await checkPush(references, context);
 
+  // What the program alone tells need not wait for a base, which may have to be fetched.
+  if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
+    judge(distinct(inputs.flatMap(misfits)), request.check, context.progress);
+
   const { base, prepared } = await prepareAll({ name, inputs }, request, context);
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
@@ -62,6 +67,12 @@ export async function prepareAll(
   const prepared: Prepared[] = [];
   for (const input of inputs) prepared.push(await prepare(input, name, base, request, context));
   return { base, prepared };
+}
+
+function misfits({ platform, source }: Input): readonly Finding[] {
+  const elf = source.kind === 'program' ? source.facts.elf : undefined;
+  const found = elf && checkPlatform(source.path, elf.platform, platform);
+  return found === undefined ? [] : [found];
 }
 
 /** The embedded base, but for a jar, which needs Java. */

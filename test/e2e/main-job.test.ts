@@ -152,7 +152,8 @@ describeWithPeers('the main job', ['docker-registry'], () => {
       ['pack', './hello', '--base', 'alpine', '--platform', 'linux/s390x', '--mirror', mirror],
       { cwd: folder, env },
     );
-    expect(ran.code).toBe(2);
+    expect(ran.code).toBe(6);
+    expect(ran.stderr).toContain('hello is a program for linux/amd64, not for linux/s390x');
     const script = join(folder, 'script');
     await must('sh', ['-c', `printf '#!/bin/sh\\necho hi\\n' > ${script}`]);
     const other = await ocislim(
