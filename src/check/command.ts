@@ -57,7 +57,7 @@ export async function checkFile(
   if (rights !== undefined) return [rights];
   const { facts } = node;
   if (facts === undefined || depth > DEPTH_LIMIT) return [];
-  if (facts.elf !== undefined) return checkElf(path, facts.elf, subject);
+  if (facts.elf !== undefined) return checkElf(`/${node.path}`, facts.elf, subject);
   if (facts.shebang === undefined) {
     const what = facts.format === undefined ? undefined : FORMATS[facts.format];
     if (what === undefined) return [];

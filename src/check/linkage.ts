@@ -16,7 +16,7 @@ import { type FileView, variable } from './subject.ts';
 
 /** A program in ELF, in an image. */
 export interface Program {
-  /** Absolute. */
+  /** Absolute, with no link in it: the kernel tells the loader where the file really is (`/proc/self/exe`). */
   readonly path: string;
   /** `PT_INTERP`; none for a static program. */
   readonly interpreter?: string | undefined;
@@ -138,7 +138,8 @@ export async function resolveLinkage(
       const isConfigured = configured.has(posix.dirname(found.path));
       libraries.push({ ...found, by: needy, isConfigured });
       if (own === undefined) continue;
-      const next = { path: `/${found.node.path}`, linkage: own };
+      // A link to a library is not followed for its `$ORIGIN`.
+      const next = { path: found.path, linkage: own };
       queue.push({ needy: next, inherited: handedOn(needy, inherited, libc) });
     }
     // musl does not look at versions.
@@ -154,7 +155,7 @@ async function find(
   searched: readonly string[],
   machine: string | undefined,
 ): Promise<Pick<Loaded, 'name' | 'path' | 'node'> | undefined> {
-  const paths = name.includes('/') ? [name] : searched.map((folder) => posix.join(folder, name));
+  const paths = name.includes('/') ? [name] : searched.map((folder) => `${folder}/${name}`);
   for (const path of paths) {
     const node = await tree.lookup(path);
     const own = node?.facts?.elf?.platform?.architecture;

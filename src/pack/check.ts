@@ -8,12 +8,13 @@ import { platformOfConfig } from '../image/load.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { familiarReference, parseReference } from '../registry/reference.ts';
+import { mergeTocs } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
 import { findInputs, isPattern } from './inputs.ts';
 import { distinct, prepareAll } from './pack.ts';
-import { treeOf } from './prepare.ts';
+import { tocsOf } from './prepare.ts';
 import type { PackRequest } from './request.ts';
 
 /** What `check` has found; the object that `--json` prints. */
@@ -66,7 +67,7 @@ export async function checkNamed(name: string, request: PackRequest, context: Co
         layers.push(
           (await store.tocs.known(layer)) ? layer : await store.ensure(layer, { signal, progress }),
         );
-      const tree = await treeOf({ ...image, layers }, context);
+      const tree = mergeTocs(await tocsOf({ ...image, layers }, context));
       const [config, platform] = [image.config.config ?? {}, platformOfConfig(image.config)];
       findings.push(...(await checkImage({ tree, config, platform, base: shown })));
     }

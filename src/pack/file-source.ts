@@ -93,7 +93,8 @@ async function takeFiles(
 function hostFiles(): FileSource {
   const known = new Map<string, Promise<Node | undefined>>();
   const lookup = (path: string) => {
-    const full = join('/', path);
+    // Not normalized: what `..` leads out of may be a link.
+    const full = `/${path}`;
     const node = known.get(full) ?? lookUpOnHost(full);
     known.set(full, node);
     return node;

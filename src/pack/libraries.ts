@@ -13,7 +13,7 @@ import type { FileSource } from './file-source.ts';
 export interface Dependent {
   /** Where it is in the image. */
   readonly dest: string;
-  /** Where it is on the host; what it says of `$ORIGIN` is meant from there. */
+  /** Where it really is on the host; what it says of `$ORIGIN` is meant from there. */
   readonly path: string;
   readonly elf: ElfFacts;
 }
@@ -25,6 +25,7 @@ export interface Dependent {
  */
 export async function bringLibraries(
   { dest, path, elf }: Dependent,
+  /** With the program in it. */
   tree: Tree,
   config: ContainerConfig,
   source: FileSource,
@@ -32,7 +33,8 @@ export async function bringLibraries(
 ): Promise<{ readonly entries: readonly Entry[]; readonly findings: readonly Finding[] }> {
   const { interpreter } = elf;
   if (interpreter === undefined) return { entries: [], findings: [] };
-  const there = await resolveLinkage({ path: dest, ...elf }, tree, config);
+  const to = posix.join('/', tree.lookup(dest)?.path ?? dest);
+  const there = await resolveLinkage({ path: to, ...elf }, tree, config);
   if (there.loader !== undefined && there.missing.length === 0) return { entries: [], findings: [] };
   const found = await resolveLinkage({ path, ...elf }, source.view, {});
   requireAll(found, interpreter, dest, source.name);
@@ -41,7 +43,7 @@ export async function bringLibraries(
   const wanted = found.libraries.filter(({ name }) => !has.has(name));
   const files = new Files(source, mtime);
   if (there.loader === undefined && found.loader !== undefined) files.add(interpreter, found.loader.node);
-  const place = await placesFor(found, source, { from: path, to: dest });
+  const place = await placesFor(found, source, { from: path, to });
   for (const library of wanted) files.add(place(library), library.node);
   // The C library offers dlopen, which says nothing of who calls it.
   const callers = wanted.filter(({ name }) => !/^lib(?:c|dl)\./.test(name));
@@ -90,7 +92,7 @@ async function placesFor(
   const own = libraries.find(({ path }) => builtIn.has(posix.dirname(path)));
   const usual = own === undefined ? ([...builtIn][0] ?? '/lib') : posix.dirname(own.path);
   const targets = new Map([[moved.from, moved.to]]);
-  return ({ name, path, node, by, isConfigured }) => {
+  return ({ name, path, by, isConfigured }) => {
     const folder = posix.dirname(path);
     const linkage = by.linkage;
     const isNamed = [...linkage.rpath, ...linkage.runpath].includes(folder) || name.includes('/');
@@ -101,7 +103,7 @@ async function placesFor(
         : isConfigured
           ? posix.join(usual, name)
           : posix.resolve(posix.dirname(targets.get(by.path) ?? by.path), relative);
-    targets.set(`/${node.path}`, target);
+    targets.set(path, target);
     return target;
   };
 }

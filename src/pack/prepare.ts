@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { type ContainerConfig, formatPlatform, shortDigest } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
 import { hasCertificates, hasTimeZones } from '../check/facilities.ts';
@@ -7,7 +8,7 @@ import type { Image } from '../image/model.ts';
 import { type ConfigChanges, changeConfig } from '../image/mutate.ts';
 import type { Entry } from '../layer/entry.ts';
 import { factsOf, mayHaveFacts } from '../layer/facts.ts';
-import type { TocMember } from '../layer/toc.ts';
+import type { Toc, TocMember } from '../layer/toc.ts';
 import { placeEntries } from '../rootfs/place.ts';
 import { mergeTocs, type Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
@@ -39,24 +40,17 @@ export async function prepare(
   const payload = await payloadOf(input, name, request, context);
   const config = configOf(payload, image, request);
   const whole = changeConfig(image?.config.config ?? {}, config);
-  const tree = await treeOf(image, context);
-  const brought = await bringAlong(input, payload, tree, whole, request, context);
-
-  const layers: (readonly Entry[])[] = [];
-  const added = new Set<string>();
+  const tocs = await tocsOf(image, context);
+  const withFacts = request.check !== 'off' || request.withLibs;
+  const wanted = await place(payload.layers, tocs, request.created, withFacts);
+  const brought = await bringAlong(input, payload, wanted.tree, whole, request, context);
   const groups = [...payload.layers.slice(0, -1), [...(payload.layers.at(-1) ?? []), ...brought.entries]];
-  for (const group of groups) {
-    const entries = placeEntries(group, tree, request.created);
-    layers.push(entries);
-    const members: TocMember[] = [];
-    for (const entry of entries) members.push(await memberOf(entry, request.check !== 'off'));
-    tree.apply({ members });
-    for (const { path, type } of entries) if (type === 'file') added.add(path);
-  }
+  const { tree, layers, added } =
+    brought.entries.length === 0 ? wanted : await place(groups, tocs, request.created, withFacts);
   const prepared = { input, image, entrypoint: payload.entrypoint, layers, config };
   if (request.check === 'off') return { ...prepared, findings: [] };
   const { platform } = input;
-  const subject = { tree, config: whole, platform, base: base.name, added: [...added], jar: payload.jar };
+  const subject = { tree, config: whole, platform, base: base.name, added, jar: payload.jar };
   const findings = [
     ...(await checkImage(subject)),
     ...brought.findings,
@@ -75,23 +69,45 @@ function configOf(payload: Payload, image: Image | undefined, request: PackReque
   };
 }
 
-/** The base's merged file tree; empty for `scratch`. Reads no layer that was read before. */
-export async function treeOf(image: Image | undefined, context: Context): Promise<Tree> {
+/** Entries in their places on the base, for each layer from the lowest, and the tree that they make with it. */
+async function place(
+  groups: readonly (readonly Entry[])[],
+  tocs: readonly Toc[],
+  mtime: number,
+  withFacts: boolean,
+): Promise<Pick<Prepared, 'layers'> & { readonly tree: Tree; readonly added: readonly string[] }> {
+  const tree = mergeTocs(tocs);
+  const layers: (readonly Entry[])[] = [];
+  const added = new Set<string>();
+  for (const group of groups) {
+    const entries = placeEntries(group, tree, mtime);
+    layers.push(entries);
+    const members: TocMember[] = [];
+    for (const entry of entries) members.push(await memberOf(entry, withFacts));
+    tree.apply({ members });
+    for (const { path, type } of entries) if (type === 'file') added.add(path);
+  }
+  return { tree, layers, added: [...added] };
+}
+
+/** The tables of contents of an image's layers; none for `scratch`. Reads no layer that was read before. */
+export async function tocsOf(image: Image | undefined, context: Context): Promise<readonly Toc[]> {
   const { store, signal, progress } = context;
-  const tocs = [];
+  const tocs: Toc[] = [];
   for (const layer of image?.layers ?? []) {
     const toc = await store.tocs.get(layer, { signal });
     if (!toc.ended)
       progress.warn(`base layer ${shortDigest(layer.descriptor.digest)} has no end: it may be cut short`);
     tocs.push(toc);
   }
-  return mergeTocs(tocs);
+  return tocs;
 }
 
 /** What `--with-libs`, `--with-certs` and `--with-tzdata` add, where the base has not got it. */
 async function bringAlong(
   input: Input,
   payload: Payload,
+  /** Of the image as asked for, program and additions included. */
   tree: Tree,
   config: ContainerConfig,
   { withLibs, withCerts, withTzdata, libsFrom, created }: PackRequest,
@@ -112,7 +128,8 @@ async function bringAlong(
   const from = await openFileSource(libsFrom, input.platform, context);
   const { bringLibraries, timeZones } = await import('./libraries.ts');
   if (withLibs && elf !== undefined && dest !== undefined) {
-    const brought = await bringLibraries({ dest, path: source.path, elf }, tree, config, from, created);
+    const path = await realpath(source.path);
+    const brought = await bringLibraries({ dest, path, elf }, tree, config, from, created);
     entries.push(...brought.entries);
     findings.push(...brought.findings);
     const what = brought.entries.map(({ path }) => `/${path}`).join(', ');

@@ -128,6 +128,25 @@ describe('an image', () => {
   });
 });
 
+describe('a command that is a link', () => {
+  const nothing = { needed: [], rpath: [], runpath: [], versionsNeeded: {}, versionsDefined: [] };
+  const interpreter = '/lib64/ld-linux-x86-64.so.2';
+  const linkage = { ...nothing, needed: ['liba.so'], runpath: ['$ORIGIN/../lib'] };
+  const members = [
+    app({ elf: STATIC }, { path: interpreter.slice(1) }),
+    app({ elf: { ...STATIC, interpreter, linkage } }, { path: 'opt/bin/app' }),
+    { ...app({}), path: 'srv/bin/app', type: 'symlink' as const, linkname: '../../opt/bin/app' },
+  ];
+
+  it.each([
+    ['where the program is', 'opt/lib/liba.so', []],
+    ['not where the link is', 'srv/lib/liba.so', ['error library-missing']],
+  ])('finds libraries by $ORIGIN %s: %s', async (_, path, expected) => {
+    const library = app({ elf: { ...STATIC, isLibrary: true, linkage: nothing } }, { path });
+    expect(await found([...members, library], { Entrypoint: ['/srv/bin/app'] })).toEqual(expected);
+  });
+});
+
 describe('a program that will lack something', () => {
   const using = (...uses: NonNullable<ElfFacts['uses']>) => app({ elf: { ...STATIC, uses } });
   const certificates = { ...app({}), path: 'etc/ssl/certs/ca-certificates.crt' };

@@ -37,6 +37,7 @@ const rules = async (...args: Parameters<typeof findings>) =>
 
 const LIBC = { versionsDefined: ['GLIBC_2.2.5', 'GLIBC_2.9', 'GLIBC_2.36'] };
 const debian = {
+  'app/bin/x': '',
   'lib64/ld-linux-x86-64.so.2': '-> ../usr/lib/x86_64-linux-gnu/ld.so',
   'usr/lib/x86_64-linux-gnu/ld.so': { versionsDefined: ['GLIBC_2.2.5'] },
   'usr/lib/x86_64-linux-gnu/libc.so.6': LIBC,
@@ -81,7 +82,7 @@ describe('a program', () => {
       'usr/lib/liba.so': { needed: ['libb.so', 'libb.so'] },
     });
     expect(others).toEqual([]);
-    expect(found?.message).toMatch(/^\/usr\/lib\/liba\.so needs the library libb\.so/);
+    expect(found?.message).toMatch(/^\/lib\/liba\.so needs the library libb\.so/);
   });
 
   it('does not go round libraries that need each other', async () => {
@@ -115,6 +116,24 @@ describe('a program', () => {
     expect(await rules(needs('liba.so'), { ...debian, ...files, 'etc/ld.so.conf': '' }, [])).toEqual([
       'library-missing',
     ]);
+  });
+
+  it('takes $ORIGIN of a library as the folder it was found in, though it be a link there', async () => {
+    const files = {
+      ...debian,
+      'opt/here/liba.so': '-> ../there/liba.so',
+      'opt/there/liba.so': { needed: ['libb.so'], runpath: ['$ORIGIN'] },
+    };
+    const program = { linkage: linked({ needed: ['liba.so'], runpath: ['/opt/here'] }) };
+    expect(await rules(program, { ...files, 'opt/there/libb.so': {} })).toEqual(['library-missing']);
+    expect(await rules(program, { ...files, 'opt/here/libb.so': {} })).toEqual([]);
+  });
+
+  it('leaves the folder that a link leads to, not the link, by `..`', async () => {
+    const program = { linkage: linked({ needed: ['liba.so'], runpath: ['$ORIGIN/../link/../lib'] }) };
+    const files = { ...debian, 'app/link': '-> /opt/x/y', 'opt/x/y/z': '' };
+    expect(await rules(program, { ...files, 'opt/x/lib/liba.so': {} })).toEqual([]);
+    expect(await rules(program, { ...files, 'app/lib/liba.so': {} })).toEqual(['library-missing']);
   });
 
   it('hands its RPATH on, but not its RUNPATH', async () => {

@@ -1,7 +1,7 @@
-import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { alpineBases, debianBase, writeBaseLayout } from '../support/bases.ts';
+import { alpineBases, debianBase, javaBase, writeBaseLayout } from '../support/bases.ts';
 import { must, ocislim, packed, root, run, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
@@ -15,6 +15,9 @@ const WITH_LIBRARY =
   '#include <stdio.h>\nextern const char *word(void);\nint main(void) { puts(word()); return 0; }\n';
 const CPP =
   '#include <iostream>\n#include <string>\nint main() { std::cout << std::string("hello") << std::endl; }\n';
+const CGO =
+  'package main\n\n// #include <stdio.h>\n// static void hello(void) { puts("hello"); fflush(stdout); }\nimport "C"\n\nfunc main() { C.hello() }\n';
+const JAVA = 'class App { public static void main(String[] args) { System.out.println("hello"); } }\n';
 const GO = 'package main\n\nfunc main() { println("hello") }\n';
 /** Needs a version that this machine's C library does not define. */
 const FUTURE =
@@ -36,11 +39,46 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   'c-origin': ['--add', 'libword.so:/usr/local/lib/libword.so'],
   'c-origin-without': [],
   'c-future': ['--add', 'old/libfuture.so:/usr/local/lib/libfuture.so'],
+  'go-cgo': [],
+  rust: [],
+  'go-386': ['--platform', 'linux/amd64'],
+  'go-arm64': ['--platform', 'linux/amd64'],
+  'app.jar': [],
+  'app-new.jar': [],
+  'script-user': ['--user', '1000'],
+  'script-stranger': ['--user', 'stranger'],
 };
+/** All that the matrix is to tell. */
+const VERDICTS = [
+  'starts',
+  'interpreter-missing',
+  'library-missing',
+  'symbol-version-missing',
+  'script-interpreter-missing',
+  'script-line-ends',
+  'platform-mismatch',
+  'entrypoint-missing',
+  'java-version',
+  'user-unknown',
+];
+/** What is looked at on a base with Java, too. */
+const JARS = new Set(['app.jar', 'app-new.jar']);
 
 describeWithPeers(
   'the verdict on a program',
-  ['gcc', 'g++', 'musl-gcc', 'go', 'dockerd', 'docker', 'docker-registry', 'umoci'],
+  [
+    'gcc',
+    'g++',
+    'musl-gcc',
+    'go',
+    'dockerd',
+    'docker',
+    'docker-registry',
+    'umoci',
+    'rustc',
+    'javac',
+    'jlink',
+  ],
   () => {
     let folder: string;
     let env: NodeJS.ProcessEnv;
@@ -54,6 +92,7 @@ describeWithPeers(
       if (amd64 === undefined) throw new Error('no base');
       writeBaseLayout(join(folder, 'alpine'), amd64);
       writeBaseLayout(join(folder, 'debian'), debianBase());
+      writeBaseLayout(join(folder, 'java'), javaBase());
       docker = await startDocker();
       registry = await startRegistry();
     });
@@ -66,7 +105,7 @@ describeWithPeers(
       const rows: string[] = [];
       const wrong: string[] = [];
       for (const [program, more] of Object.entries(PROGRAMS)) {
-        for (const [at, base] of BASES.entries()) {
+        for (const [at, base] of [...BASES, ...(JARS.has(program) ? ['oci:java'] : [])].entries()) {
           const name = `check-${program}-${at}:1`;
           const args = ['pack', `./${program}`, '--base', base, '-t', name, '--compression', 'none', ...more];
           const { check } = await packed([...args, '--check', 'warn', '-o', 'image.tar'], {
@@ -89,8 +128,7 @@ describeWithPeers(
       console.log(rows.join('\n'));
       expect(wrong).toEqual([]);
       // Else it would be no matrix.
-      for (const verdict of ['starts', 'interpreter-missing', 'library-missing', 'symbol-version-missing'])
-        expect(rows.join('\n')).toContain(verdict);
+      for (const verdict of VERDICTS) expect(rows.join('\n')).toContain(verdict);
     }, 600_000);
 
     it('becomes a yes with --with-libs, which adds no file that is not needed', async () => {
@@ -183,6 +221,9 @@ async function compile(folder: string): Promise<void> {
     'with.c': WITH_LIBRARY,
     'cpp.cc': CPP,
     'go.go': GO,
+    'cgo.go': CGO,
+    'rust.rs': 'fn main() { println!("hello"); }\n',
+    'App.java': JAVA,
   };
   for (const [name, content] of Object.entries(sources)) writeFileSync(join(folder, name), content);
   const sh = (command: string) =>
@@ -191,6 +232,8 @@ async function compile(folder: string): Promise<void> {
       env: { GOCACHE: join(folder, 'cache'), GOFLAGS: '-mod=mod' },
     });
   writeFileSync(join(folder, 'script'), '#!/bin/sh\necho hello\n');
+  for (const name of ['script-user', 'script-stranger'])
+    copyFileSync(join(folder, 'script'), join(folder, name));
   writeFileSync(join(folder, 'script-env'), '#!/usr/bin/env sh\necho hello\n');
   writeFileSync(join(folder, 'script-bash'), '#!/bin/bash\necho hello\n');
   writeFileSync(join(folder, 'script-windows'), '#!/bin/sh\r\necho hello\r\n');
@@ -201,6 +244,16 @@ async function compile(folder: string): Promise<void> {
   await sh('musl-gcc -static -o c-musl-static c.c');
   await sh('g++ -o cpp cpp.cc');
   await sh('CGO_ENABLED=0 go build -o go go.go');
+  await sh('CGO_ENABLED=1 go build -o go-cgo cgo.go');
+  await sh('CGO_ENABLED=0 GOARCH=386 go build -o go-386 go.go');
+  await sh('CGO_ENABLED=0 GOARCH=arm64 go build -o go-arm64 go.go');
+  await sh('rustc -o rust rust.rs');
+  await sh('javac --release 11 App.java && jar cfe app.jar App App.class');
+  // As if compiled for a Java that nobody has yet.
+  const compiled = readFileSync(join(folder, 'App.class'));
+  compiled.writeUInt16BE(44 + 99, 6);
+  writeFileSync(join(folder, 'App.class'), compiled);
+  await sh('jar cfe app-new.jar App App.class');
   await sh('gcc -shared -fPIC -o libword.so word.c');
   await sh("gcc -o c-origin with.c -L. -lword -Wl,-rpath,'$ORIGIN/../lib'");
   copyFileSync(join(folder, 'c-origin'), join(folder, 'c-origin-without'));

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -75,6 +76,24 @@ export function debianBase(): RootFilesystem {
   );
   const layer = execFileSync('tar', ['-C', '/', '--no-recursion', '-cz', ...paths], { maxBuffer: 1 << 28 });
   return { architecture: 'amd64', layer };
+}
+
+/** Debian with the smallest Java there is, of this machine's JDK; `java` is in `PATH` as a link, as in distributions. */
+export function javaBase(): RootFilesystem {
+  const { architecture, layer } = debianBase();
+  const root = tempDir();
+  execFileSync('tar', ['-C', root, '-xz'], { input: layer });
+  const runtime = join(root, 'opt/java');
+  mkdirSync(dirname(runtime), { recursive: true });
+  const options = ['--strip-debug', '--no-header-files', '--no-man-pages', '--compress=2'];
+  execFileSync('jlink', ['--add-modules', 'java.base', ...options, '--output', runtime], { stdio: 'pipe' });
+  mkdirSync(join(root, 'usr/local/bin'), { recursive: true });
+  symlinkSync('/opt/java/bin/java', join(root, 'usr/local/bin/java'));
+  // Debian's JDK uses the zlib of the system; in others it is built in.
+  const zlib = '/usr/lib/x86_64-linux-gnu/libz.so.1';
+  if (existsSync(zlib)) writeFileSync(join(root, zlib), readFileSync(zlib), { mode: 0o755 });
+  const layerOf = execFileSync('tar', ['-C', root, '-cz', '.'], { maxBuffer: 1 << 28 });
+  return { architecture, layer: layerOf };
 }
 
 /** Writes an OCI layout with one single-layer image, as a stranger's tool would; returns the layer's digest. */

@@ -18,6 +18,9 @@ const PACKAGES = {
   gcc: 'gcc libc6-dev',
   'g++': 'g++',
   'musl-gcc': 'musl-tools',
+  rustc: 'rustc',
+  javac: 'default-jdk-headless',
+  jlink: 'default-jdk-headless',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;
