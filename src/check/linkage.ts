@@ -45,7 +45,7 @@ export interface Loaded {
   readonly isConfigured: boolean;
 }
 
-/** What the loader will find of what a program is linked with. */
+/** What the loader will find of what a program is linked with; where there is no loader, what it would find. */
 export interface Resolution {
   readonly libc: Libc | undefined;
   readonly loader: Pick<Loaded, 'name' | 'path' | 'node'> | undefined;
@@ -108,7 +108,7 @@ export async function resolveLinkage(
     [] as Resolution['missing'][number][],
     [] as Resolution['versions'][number][],
   ];
-  if (interpreter === undefined || loader === undefined || linkage === undefined || libc === undefined)
+  if (interpreter === undefined || linkage === undefined || libc === undefined)
     return { libc, loader, libraries, missing, versions };
   const itself: Needy = { path, linkage };
   const options: SearchOptions = {
@@ -117,7 +117,7 @@ export async function resolveLinkage(
     system: await systemFolders(tree, libc),
   };
   const loaded = new Map<string, Linkage | undefined>([
-    [posix.basename(interpreter), loader.node.facts?.elf?.linkage],
+    [posix.basename(interpreter), loader?.node.facts?.elf?.linkage],
   ]);
   const queue: { readonly needy: Needy; readonly inherited: readonly string[] }[] = [
     { needy: itself, inherited: [] },

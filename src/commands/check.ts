@@ -41,7 +41,7 @@ async function examine(
     import('../pack/check.ts'),
   ]);
   const isTarget = what === undefined || (project?.targets.includes(what) ?? false);
-  const settings = settingsFor(what, options, project);
+  const settings = settingsFor(what, options, project, 'check');
   const request = requestOf(settings, context.env);
   const level = request.check;
   if (isTarget || options.base !== undefined || (await isFile(what, context.cwd)))

@@ -52,6 +52,7 @@ export function settingsFor(
   path: string | undefined,
   options: PackOptions,
   project: ProjectConfig | undefined,
+  command: 'pack' | 'check' = 'pack',
 ): Partial<PackSettings> & { readonly dryRun: boolean } {
   const target =
     project !== undefined && path !== undefined && project.targets.includes(path) ? path : undefined;
@@ -59,10 +60,10 @@ export function settingsFor(
     project === undefined ? {} : target === undefined ? project.defaults : resolveTarget(project, target);
   const input = target === undefined ? (path ?? configured.path) : configured.path;
   if (input === undefined) {
-    throw new OcislimError('OCISLIM_USAGE', 'pack what? No path was given', {
+    throw new OcislimError('OCISLIM_USAGE', `${command} what? No path was given`, {
       hint: project?.targets.length
         ? `give a file, or a target of ${project.file}: ${project.targets.join(', ')}`
-        : 'for example: ocislim pack ./hello',
+        : `for example: ocislim ${command} ./hello`,
     });
   }
   const { env, label, annotation, platform, dryRun = false, ...plain } = options;

@@ -3,6 +3,7 @@ import type { ContainerConfig } from '#oci-spec-types';
 import { type Finding, finding } from '../check/finding.ts';
 import { type Loaded, type Resolution, resolveLinkage } from '../check/linkage.ts';
 import { builtInFolders } from '../check/search-path.ts';
+import type { FileView } from '../check/subject.ts';
 import type { ElfFacts } from '../elf/program.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -36,14 +37,26 @@ export async function bringLibraries(
   const to = posix.join('/', tree.lookup(dest)?.path ?? dest);
   const there = await resolveLinkage({ path: to, ...elf }, tree, config);
   if (there.loader !== undefined && there.missing.length === 0) return { entries: [], findings: [] };
-  const found = await resolveLinkage({ path, ...elf }, source.view, {});
-  requireAll(found, interpreter, dest, source.name);
-
   const has = new Set(there.libraries.map(({ name }) => name));
+  // What the image's own libraries need is looked for as if the program needed it.
+  const needed = [...(elf.linkage?.needed ?? []), ...there.missing.map(({ name }) => name)];
+  const linkage = elf.linkage && { ...elf.linkage, needed };
+  const found = await resolveLinkage({ path, ...elf, linkage }, source.view, {});
+  const missing = [
+    ...(there.loader === undefined && found.loader === undefined ? [interpreter] : []),
+    ...new Set(found.missing.map(({ name }) => name).filter((name) => !has.has(name))),
+  ];
+  if (missing.length > 0) {
+    throw new OcislimError(
+      'OCISLIM_NOT_FOUND',
+      `${dest} needs ${missing.join(', ')}, which ${source.name} does not have`,
+      { hint: 'say with --libs-from which image has them, such as the one that compiled it' },
+    );
+  }
   const wanted = found.libraries.filter(({ name }) => !has.has(name));
   const files = new Files(source, mtime);
   if (there.loader === undefined && found.loader !== undefined) files.add(interpreter, found.loader.node);
-  const place = await placesFor(found, source, { from: path, to });
+  const place = await placesFor(found, there, source.view, tree, { from: path, to });
   for (const library of wanted) files.add(place(library), library.node);
   // The C library offers dlopen, which says nothing of who calls it.
   const callers = wanted.filter(({ name }) => !/^lib(?:c|dl)\./.test(name));
@@ -63,33 +76,23 @@ function loadsAtRunTime(path: string): Finding {
   );
 }
 
-function requireAll(found: Resolution, interpreter: string, dest: string, name: string): void {
-  const missing = [
-    ...(found.loader === undefined ? [interpreter] : []),
-    ...new Set(found.missing.map((each) => each.name)),
-  ];
-  if (missing.length === 0) return;
-  throw new OcislimError(
-    'OCISLIM_NOT_FOUND',
-    `${dest} needs ${missing.join(', ')}, which ${name} does not have`,
-    {
-      hint: 'say with --libs-from which image has them, such as the one that compiled it',
-    },
-  );
-}
-
 /**
- * Where each library goes. The loader comes from the same place as the libraries, so what it finds in its own folders
- * stays there, and so does what the program names by an absolute path; what it names by `$ORIGIN` moves with the
- * program; what only the configuration of the source leads to goes beside the C library.
+ * Where each library goes. What is found in folders that are built into the image's loader stays there, and so does
+ * what is named by an absolute path; what is named by `$ORIGIN` moves with the program; the rest goes beside the C
+ * library.
  */
 async function placesFor(
   { libc, libraries }: Resolution,
-  source: FileSource,
+  there: Resolution,
+  from: FileView,
+  tree: Tree,
   moved: { readonly from: string; readonly to: string },
 ): Promise<(library: Loaded) => string> {
-  const builtIn = new Set(libc === undefined ? [] : await builtInFolders(source.view, libc));
-  const own = libraries.find(({ path }) => builtIn.has(posix.dirname(path)));
+  // Where the image has no loader, it gets that of the source.
+  const [known, view] = there.loader === undefined ? [libraries, from] : [there.libraries, tree];
+  const builtIn = new Set(libc === undefined ? [] : await builtInFolders(view, libc));
+  const ofSource = new Set(libc === undefined ? [] : await builtInFolders(from, libc));
+  const own = known.find(({ path }) => builtIn.has(posix.dirname(path)));
   const usual = own === undefined ? ([...builtIn][0] ?? '/lib') : posix.dirname(own.path);
   const targets = new Map([[moved.from, moved.to]]);
   return ({ name, path, by, isConfigured }) => {
@@ -100,7 +103,7 @@ async function placesFor(
     const target =
       builtIn.has(folder) || isNamed
         ? path
-        : isConfigured
+        : isConfigured || ofSource.has(folder)
           ? posix.join(usual, name)
           : posix.resolve(posix.dirname(targets.get(by.path) ?? by.path), relative);
     targets.set(path, target);

@@ -1,32 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { checkLinkage, type Program } from '../../src/check/linkage.ts';
 import type { Linkage } from '../../src/elf/linkage.ts';
-import type { TocMember } from '../../src/layer/toc.ts';
-import { Tree } from '../../src/rootfs/tree.ts';
+import { type Files, linked, treeOf } from '../support/trees.ts';
 
 const GLIBC = '/lib64/ld-linux-x86-64.so.2';
 const MUSL = '/lib/ld-musl-x86_64.so.1';
-const NOTHING: Linkage = { needed: [], rpath: [], runpath: [], versionsNeeded: {}, versionsDefined: [] };
-const linked = (linkage: Partial<Linkage>): Linkage => ({ ...NOTHING, ...linkage });
-
-/** Files by path: a library, a text, or (as `-> target`) a link. */
-function treeOf(files: Readonly<Record<string, Partial<Linkage> | string>>): Tree {
-  const common = { mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 1 };
-  const members = Object.entries(files).map(([path, content]): TocMember => {
-    if (typeof content !== 'string')
-      return { path, type: 'file', ...common, facts: { elf: { linkage: linked(content) } } };
-    const [, linkname] = /^-> (.*)$/.exec(content) ?? [];
-    if (linkname !== undefined) return { path, type: 'symlink', ...common, linkname };
-    return { path, type: 'file', ...common, facts: { text: content } };
-  });
-  const tree = new Tree();
-  tree.apply({ members });
-  return tree;
-}
-
 function findings(
   program: Partial<Program> & { linkage: Linkage },
-  files: Parameters<typeof treeOf>[0],
+  files: Files,
   env: readonly string[] = [],
 ) {
   const whole = { path: '/app/bin/x', interpreter: GLIBC, ...program };

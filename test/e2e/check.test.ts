@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { alpineBases, debianBase, javaBase, writeBaseLayout } from '../support/bases.ts';
+import { alpineBases, debianBase, javaBase, writeBaseLayout, zonesBase } from '../support/bases.ts';
 import { must, ocislim, packed, root, run, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
@@ -19,6 +19,8 @@ const CGO =
   'package main\n\n// #include <stdio.h>\n// static void hello(void) { puts("hello"); fflush(stdout); }\nimport "C"\n\nfunc main() { C.hello() }\n';
 const JAVA = 'class App { public static void main(String[] args) { System.out.println("hello"); } }\n';
 const GO = 'package main\n\nfunc main() { println("hello") }\n';
+const GO_USES =
+  'package main\n\nimport (\n\t"crypto/x509"\n\t"fmt"\n\t"time"\n)\n\nfunc main() {\n\tpool, err := x509.SystemCertPool()\n\t_, zone := time.LoadLocation("Europe/Berlin")\n\tfmt.Print(err == nil && !pool.Equal(x509.NewCertPool()), " ", zone == nil)\n}\n';
 /** Needs a version that this machine's C library does not define. */
 const FUTURE =
   '#include <stdio.h>\nextern int future(void);\nint main(void) { return future() ? 0 : puts("hello") < 0; }\n';
@@ -48,6 +50,17 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   'script-user': ['--user', '1000'],
   'script-stranger': ['--user', 'stranger'],
 };
+/** Programs that lack nothing but libraries, with more arguments. */
+const DYNAMIC: Readonly<Record<string, readonly string[]>> = {
+  'c-glibc': [],
+  'c-musl': [],
+  cpp: [],
+  'go-cgo': [],
+  rust: [],
+  'c-origin': ['--add', 'libword.so:/usr/local/lib/libword.so'],
+  // Its library lies beside it, where `$ORIGIN` leads.
+  'bin/c-moved': [],
+};
 /** All that the matrix is to tell. */
 const VERDICTS = [
   'starts',
@@ -75,6 +88,7 @@ describeWithPeers(
     'docker',
     'docker-registry',
     'umoci',
+    'bwrap',
     'rustc',
     'javac',
     'jlink',
@@ -93,6 +107,7 @@ describeWithPeers(
       writeBaseLayout(join(folder, 'alpine'), amd64);
       writeBaseLayout(join(folder, 'debian'), debianBase());
       writeBaseLayout(join(folder, 'java'), javaBase());
+      writeBaseLayout(join(folder, 'zones'), zonesBase());
       docker = await startDocker();
       registry = await startRegistry();
     });
@@ -131,49 +146,73 @@ describeWithPeers(
       for (const verdict of VERDICTS) expect(rows.join('\n')).toContain(verdict);
     }, 600_000);
 
-    it('becomes a yes with --with-libs, which adds no file that is not needed', async () => {
-      const starts = async (name: string, args: readonly string[]) => {
-        const { check } = await packed(['pack', ...args, '-t', name, '-o', 'image.tar'], {
-          cwd: folder,
-          env,
-        });
-        await docker.docker(['load', '-q', '-i', join(folder, 'image.tar')]);
-        const ran = await run('docker', ['run', '--rm', '--network', 'none', name], { env: docker.env });
-        return { code: ran.code, stdout: ran.stdout, errors: check.filter(({ level }) => level === 'error') };
-      };
-      for (const program of ['c-glibc', 'c-musl', 'cpp'])
-        for (const base of ['scratch', 'static'])
-          expect(
-            await starts(`with-${program}-${base}:1`, [`./${program}`, '--base', base, '--with-libs']),
-          ).toEqual({ code: 0, stdout: 'hello\n', errors: [] });
-
-      const tar = await must('sh', ['-c', 'tar -xOf "$0" manifest.json', 'image.tar'], { cwd: folder });
-      expect(tar).toContain('with-cpp-static');
-      const layout = [
-        'pack',
-        './cpp',
-        '--base',
-        'scratch',
-        '--with-libs',
-        '-t',
-        'files:1',
-        '-o',
-        'oci:files',
-      ];
-      await succeeded(layout, { cwd: folder, env });
-      const list = `umoci unpack --rootless --image files:1 bundle >/dev/null 2>&1; cd bundle/rootfs && find . -type f -o -type l`;
-      const files = (await must('sh', ['-c', list], { cwd: folder })).trim().split('\n').sort();
-      const needed = (await must('sh', ['-c', "ldd cpp | grep -o '/[^ ]*'"], { cwd: folder })).trim();
-      const real = needed.split('\n').map((path) => `.${path}`);
-      expect(files).toEqual([...real, './usr/local/bin/cpp'].sort());
-      for (const path of real) {
-        rmSync(join(folder, 'trial'), { recursive: true, force: true });
-        await must('cp', ['-a', 'bundle/rootfs', 'trial'], { cwd: folder });
-        rmSync(join(folder, 'trial', path));
-        const ran = await run('chroot', [join(folder, 'trial'), '/usr/local/bin/cpp']);
-        expect([path, ran.code === 0]).toEqual([path, false]);
+    it('becomes a yes with --with-libs, wherever a library was all that was missing', async () => {
+      const rows: string[] = [];
+      for (const [program, more] of Object.entries(DYNAMIC)) {
+        for (const base of ['scratch', 'static']) {
+          const tag = `with-${basename(program)}-${base}:1`;
+          const args = ['pack', `./${program}`, '--base', base, ...more, '--with-libs', '-t', tag];
+          const { check } = await packed([...args, '-o', 'image.tar'], { cwd: folder, env });
+          await docker.docker(['load', '-q', '-i', join(folder, 'image.tar')]);
+          const ran = await run('docker', ['run', '--rm', '--network', 'none', tag], { env: docker.env });
+          const errors = check.filter(({ level }) => level === 'error').map(({ rule }) => rule);
+          rows.push([tag, ran.code, ran.stdout, ...errors].join(' '));
+        }
       }
+      const expected = Object.keys(DYNAMIC).flatMap((program) =>
+        ['scratch', 'static'].map((base) => `with-${basename(program)}-${base}:1 0 hello\n`),
+      );
+      expect(rows).toEqual(expected);
     }, 120_000);
+
+    it.each(Object.keys(DYNAMIC))('with --with-libs adds no file that %s does not need', async (program) => {
+      const [name, bundle] = [basename(program), `bundle-${basename(program)}`];
+      const layout = ['-t', 'files:1', '-o', `oci:files-${name}`];
+      const args = ['pack', `./${program}`, '--base', 'scratch', ...(DYNAMIC[program] ?? []), '--with-libs'];
+      await succeeded([...args, ...layout], { cwd: folder, env });
+      await must('umoci', ['unpack', '--rootless', '--image', `files-${name}:1`, bundle], { cwd: folder });
+      const rootfs = join(folder, bundle, 'rootfs');
+      const list = await must('find', ['.', '-type', 'f', '-o', '-type', 'l'], { cwd: rootfs });
+      const files = list.trim().split('\n').sort();
+      const command = `/usr/local/bin/${name}`;
+      const starts = async (tree: string) => {
+        const sandbox = ['--bind', tree, '/', '--proc', '/proc', '--clearenv'];
+        return (await run('bwrap', [...sandbox, command])).code === 0;
+      };
+      expect([files.length > 1, await starts(rootfs)]).toEqual([true, true]);
+      for (const path of files) {
+        const trial = tempDir();
+        await must('cp', ['-a', `${rootfs}/.`, trial]);
+        rmSync(join(trial, path));
+        expect([path, await starts(trial)]).toEqual([path, false]);
+      }
+    });
+
+    it('with --libs-from an image takes the libraries of that image', async () => {
+      const args = ['pack', './cpp', '--base', 'scratch', '--with-libs', '-o', 'oci:from-image', '--dry-run'];
+      const { stderr } = await ocislim([...args, '--libs-from', 'oci:debian'], { cwd: folder, env });
+      const listed = await must('sh', ['-c', "ldd cpp | grep -o '/[^ ]*'"], { cwd: folder });
+      const [, brought] = /brought along from oci:debian: (.*)/.exec(stderr) ?? [];
+      expect(brought?.split(', ').sort()).toEqual(listed.trim().split('\n').sort());
+      const failed = await ocislim([...args, '--libs-from', 'oci:alpine'], { cwd: folder, env });
+      expect(failed.code).not.toBe(0);
+      expect(failed.stderr).toMatch(
+        /needs \/lib64\/ld-linux-x86-64\.so\.2, .*which oci:alpine does not have/,
+      );
+    });
+
+    it('with --with-certs and --with-tzdata has what it was warned about', async () => {
+      const pack = async (...args: string[]) => {
+        const all = ['pack', './go-uses', '--base', 'scratch', '-t', 'uses:1', '-o', 'image.tar', ...args];
+        const { check } = await packed(all, { cwd: folder, env });
+        await docker.docker(['load', '-q', '-i', join(folder, 'image.tar')]);
+        const ran = await run('docker', ['run', '--rm', '--network', 'none', 'uses:1'], { env: docker.env });
+        return [check.map(({ rule }) => rule).filter((rule) => rule.endsWith('-missing')), ran.stdout];
+      };
+      expect(await pack()).toEqual([['certificates-missing', 'time-zones-missing'], 'false false']);
+      const zones = ['--with-tzdata', '--libs-from', 'oci:zones'];
+      expect(await pack('--with-certs', ...zones)).toEqual([[], 'true true']);
+    });
 
     it('is exit code 6 before anything is pushed', async () => {
       const tag = `${registry.host}/me/c:1`;
@@ -222,6 +261,7 @@ async function compile(folder: string): Promise<void> {
     'cpp.cc': CPP,
     'go.go': GO,
     'cgo.go': CGO,
+    'uses.go': GO_USES,
     'rust.rs': 'fn main() { println!("hello"); }\n',
     'App.java': JAVA,
   };
@@ -245,6 +285,7 @@ async function compile(folder: string): Promise<void> {
   await sh('g++ -o cpp cpp.cc');
   await sh('CGO_ENABLED=0 go build -o go go.go');
   await sh('CGO_ENABLED=1 go build -o go-cgo cgo.go');
+  await sh('CGO_ENABLED=0 go build -o go-uses uses.go');
   await sh('CGO_ENABLED=0 GOARCH=386 go build -o go-386 go.go');
   await sh('CGO_ENABLED=0 GOARCH=arm64 go build -o go-arm64 go.go');
   await sh('rustc -o rust rust.rs');
@@ -257,6 +298,9 @@ async function compile(folder: string): Promise<void> {
   await sh('gcc -shared -fPIC -o libword.so word.c');
   await sh("gcc -o c-origin with.c -L. -lword -Wl,-rpath,'$ORIGIN/../lib'");
   copyFileSync(join(folder, 'c-origin'), join(folder, 'c-origin-without'));
+  for (const place of ['bin', 'lib']) mkdirSync(join(folder, place));
+  copyFileSync(join(folder, 'c-origin'), join(folder, 'bin/c-moved'));
+  copyFileSync(join(folder, 'libword.so'), join(folder, 'lib/libword.so'));
   // A library whose newer build defines one version more than the one that is there when the program starts.
   mkdirSync(join(folder, 'old'));
   writeFileSync(join(folder, 'future.c'), 'int future(void) { return 0; }\n');

@@ -96,6 +96,14 @@ export function javaBase(): RootFilesystem {
   return { architecture, layer: layerOf };
 }
 
+/** An image that is nothing but a time zone, Europe/Berlin. */
+export function zonesBase(): RootFilesystem {
+  const root = tempDir();
+  const input = 'Zone Europe/Berlin 1:00 - CET\n';
+  execFileSync('/usr/sbin/zic', ['-d', join(root, 'usr/share/zoneinfo'), '-'], { input });
+  return { architecture: 'amd64', layer: execFileSync('tar', ['-C', root, '-cz', '.']) };
+}
+
 /** Writes an OCI layout with one single-layer image, as a stranger's tool would; returns the layer's digest. */
 export function writeBaseLayout(folder: string, { architecture, layer }: RootFilesystem): string {
   const blobs = join(folder, 'blobs/sha256');

@@ -21,6 +21,8 @@ const PACKAGES = {
   rustc: 'rustc',
   javac: 'default-jdk-headless',
   jlink: 'default-jdk-headless',
+  strip: 'binutils',
+  bwrap: 'bubblewrap',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;
