@@ -7,7 +7,7 @@ import { type Subject, variable } from './subject.ts';
 export function checkJava(java: Node, subject: Subject): readonly Finding[] {
   const { jar, base } = subject;
   const release = releaseOf(java, subject);
-  if (jar === undefined || release === undefined || release >= jar.release) return [];
+  if (jar?.release === undefined || release === undefined || release >= jar.release) return [];
   return [
     finding(
       'java-version',

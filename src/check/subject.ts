@@ -23,10 +23,10 @@ export interface Subject {
 }
 
 export interface Jar {
-  /** In the image. */
+  /** In the image; the folder of one that was unpacked. */
   readonly path: string;
-  /** The Java release its classes were compiled for, e.g. 17. */
-  readonly release: number;
+  /** The Java release its classes were compiled for, e.g. 17; undefined where it has none. */
+  readonly release: number | undefined;
 }
 
 /** The value of a variable; of several the last counts. */

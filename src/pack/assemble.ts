@@ -12,7 +12,7 @@ import type { PackRequest } from './request.ts';
 
 /** Base plus the layers of the payload, of which there is one but for some jars. */
 export async function assemble(
-  { input, image, layers, entrypoint, config }: Prepared,
+  { input, image, layers, place, config }: Prepared,
   base: Base,
   request: PackRequest,
   context: Context,
@@ -28,7 +28,7 @@ export async function assemble(
     layers: stored,
     platform: input.platform,
     created: isoTime(request.created),
-    createdBy: `ocislim pack ${entrypoint[0] ?? ''}`.trim(),
+    createdBy: `ocislim pack ${place}`,
     config,
     annotations: { ...request.annotations, ...baseAnnotations(base, image) },
   });

@@ -103,7 +103,7 @@ function parseLayers(path: string, text: string): readonly (readonly string[])[]
 export interface JarPayload {
   readonly layers: readonly (readonly Entry[])[];
   readonly entrypoint: readonly string[];
-  readonly jar: Jar | undefined;
+  readonly jar: Jar;
 }
 
 export interface JarOptions {
@@ -123,13 +123,12 @@ export async function jarPayload(
   { folder, name, mtime, signal }: JarOptions,
 ): Promise<JarPayload> {
   const { mainClass, release, layers } = await readJar(source.path);
-  const judged = (path: string) => (release === undefined ? undefined : { path, release });
   if (layers === undefined) {
     const path = `${folder}/${name}.jar`;
     const owner = { uid: 0, gid: 0, mtime };
     const { size, open } = source;
     const entry: Entry = { path: path.slice(1), type: 'file', mode: 0o644, ...owner, size, open };
-    return { layers: [[entry]], entrypoint: ['java', '-jar', path], jar: judged(path) };
+    return { layers: [[entry]], entrypoint: ['java', '-jar', path], jar: { path, release } };
   }
   const entries = await readBundle(source.path, { prefix: folder.slice(1), mtime, signal });
   const files = entries.filter(({ type }) => type !== 'directory');
@@ -142,7 +141,7 @@ export async function jarPayload(
   return {
     layers: groups.filter((group) => group.length > 0),
     entrypoint: ['java', '-cp', folder, mainClass],
-    jar: judged(folder),
+    jar: { path: folder, release },
   };
 }
 

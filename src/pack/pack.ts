@@ -41,8 +41,8 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   const { base, prepared } = await prepareAll({ name, inputs }, request, context);
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
-  for (const { input, entrypoint } of prepared)
-    context.progress.note(`${formatPlatform(input.platform)}: ${entrypoint[0] ?? name} on ${base.name}`);
+  for (const { input, place } of prepared)
+    context.progress.note(`${formatPlatform(input.platform)}: ${place} on ${base.name}`);
   if (request.dryRun) return plannedResult(request, { name, inputs }, references, outputs, base, check);
 
   const images: Image[] = [];

@@ -9,6 +9,8 @@ import type { PackRequest } from './request.ts';
 export interface Payload {
   /** Files as asked for, with paths as the user wrote them, for each layer from the lowest. */
   readonly layers: readonly (readonly Entry[])[];
+  /** What was packed, by its path in the image. */
+  readonly place: string;
   /** Command that starts the program. */
   readonly entrypoint: readonly string[];
   /** Working folder that the payload itself suggests. */
@@ -31,7 +33,8 @@ export async function payloadOf(
       const folder = request.dest ?? '/app';
       const { bundleProgram } = await import('./bundle-program.ts');
       const bundle = await bundleProgram(source.path, folder, name, request, context);
-      return { layers: [[...bundle.entries, ...added]], entrypoint: bundle.entrypoint, workdir: folder };
+      const [place = folder] = bundle.entrypoint;
+      return { ...bundle, layers: [[...bundle.entries, ...added]], place, workdir: folder };
     }
     case 'jar': {
       const folder = request.dest ?? '/app';
@@ -40,6 +43,7 @@ export async function payloadOf(
       const { layers, ...payload } = await jarPayload(source, options);
       return {
         ...payload,
+        place: payload.jar.path,
         layers: [...layers.slice(0, -1), [...(layers.at(-1) ?? []), ...added]],
         workdir: folder,
       };
@@ -49,7 +53,7 @@ export async function payloadOf(
       const { size, open, facts } = source;
       const owner = { uid: 0, gid: 0, mtime: created };
       const program: Entry = { path: dest.slice(1), type: 'file', mode: 0o755, ...owner, size, open, facts };
-      return { layers: [[program, ...added]], entrypoint: [dest] };
+      return { layers: [[program, ...added]], place: dest, entrypoint: [dest] };
     }
   }
 }

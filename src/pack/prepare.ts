@@ -21,7 +21,8 @@ import type { PackRequest } from './request.ts';
 export interface Prepared {
   readonly input: Input;
   readonly image: Image | undefined;
-  readonly entrypoint: readonly string[];
+  /** What was packed, by its path in the image. */
+  readonly place: string;
   /** Entries in their places on the base, for each layer from the lowest. */
   readonly layers: readonly (readonly Entry[])[];
   readonly config: ConfigChanges;
@@ -47,7 +48,7 @@ export async function prepare(
   const groups = [...payload.layers.slice(0, -1), [...(payload.layers.at(-1) ?? []), ...brought.entries]];
   const { tree, layers, added } =
     brought.entries.length === 0 ? wanted : await place(groups, tocs, request.created, withFacts);
-  const prepared = { input, image, entrypoint: payload.entrypoint, layers, config };
+  const prepared = { input, image, place: payload.place, layers, config };
   if (request.check === 'off') return { ...prepared, findings: [] };
   const { platform } = input;
   const subject = { tree, config: whole, platform, base: base.name, added, jar: payload.jar };

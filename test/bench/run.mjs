@@ -1,8 +1,17 @@
-// Benchmarks: what a pack costs in time and memory. Prints figures; only the memory bound is a promise, and fails.
+// Benchmarks: what a pack costs in time and memory. Prints figures; the bounds of memory and of the check are promises, and fail.
 //
 //     npm run build && npm run bench [-- MEGABYTES]
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +48,38 @@ function measure(args) {
   return { seconds, memory: Number(/maxRSS=(\d+)/.exec(ran.stderr)?.[1]) * 1024 };
 }
 
+/** Enough files for a distribution, beside the libraries of the program. */
+const BASE_FILES = 5000;
+const RUNS = 15;
+const CHECK_LIMIT = 0.03;
+
+/**
+ * What the check adds to a pack on a base that was packed on before: a dynamic program of this machine, on a base with
+ * its libraries. Both read the headers of the program, which tell its platform.
+ */
+function benchCheck() {
+  const program = '/bin/ls';
+  const many = join(folder, 'many');
+  mkdirSync(many);
+  for (let at = 0; at < BASE_FILES; at++) writeFileSync(join(many, `${at}`), `${at}`, { mode: 0o755 });
+  const base = ['--base', 'scratch', '--with-libs', '--add', `${many}:/usr/share/many`, '-o', 'oci:base'];
+  measure(['pack', program, ...base, '-q']);
+  const times = { error: [], off: [] };
+  const pack = (check) =>
+    measure(['pack', program, '--base', 'oci:base', '-q', '-o', 'oci:warm', '--check', check]).seconds;
+  pack('error');
+  for (let run = 0; run < RUNS; run++) for (const check of ['error', 'off']) times[check].push(pack(check));
+  const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  const [checked, unchecked] = [median(times.error), median(times.off)];
+  const ms = (seconds) => (seconds * 1000).toFixed(0);
+  console.log(
+    `warm pack: ${ms(checked)} ms, ${ms(unchecked)} ms without its check, which takes ${ms(checked - unchecked)} ms`,
+  );
+  if (checked - unchecked <= CHECK_LIMIT) return false;
+  console.log(`  more than ${ms(CHECK_LIMIT)} ms`);
+  return true;
+}
+
 let failed = false;
 try {
   makeProgram(join(folder, 'program'), megabytes * 1e6);
@@ -70,6 +111,7 @@ try {
   }
   const { seconds } = measure(['--version']);
   console.log(`start-up: ${(seconds * 1000).toFixed(0)} ms`);
+  failed = benchCheck() || failed;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

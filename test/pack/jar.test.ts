@@ -89,12 +89,13 @@ describe('a jar', () => {
   });
 
   it('is packed whole, and started with java', async () => {
-    const { files, config } = await packed([
+    const { files, config, createdBy } = await packed([
       manifest('Main-Class: App'),
       { name: 'App.class', content: classOf(17) },
     ]);
     expect(files).toEqual([['app', 'app/app.jar']]);
     expect(config).toMatchObject({ Entrypoint: ['java', '-jar', '/app/app.jar'], WorkingDir: '/app' });
+    expect(createdBy).toBe('ocislim pack /app/app.jar');
   });
 
   it('of Spring Boot becomes a layer for each part of its index', async () => {
@@ -177,5 +178,6 @@ async function packed(members: readonly ZipMember[]) {
     config: artifact.config.config,
     origins: result.platforms[0]?.layers.map(({ origin }) => origin),
     diffIds: artifact.config.rootfs.diff_ids,
+    createdBy: artifact.config.history?.at(-1)?.created_by,
   };
 }
