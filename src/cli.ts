@@ -1,5 +1,6 @@
 import { removePendingFiles } from './lib/atomic-file.ts';
 import { OcislimError } from './lib/errors.ts';
+import { areInterruptsHeld } from './lib/interrupts.ts';
 import { VERSION } from './version.ts';
 
 /** How long an interrupted command may take to stop by itself, in milliseconds. */
@@ -15,6 +16,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
   const controller = new AbortController();
   const stop = () => {
+    if (areInterruptsHeld()) return;
     if (controller.signal.aborted) leave(130);
     controller.abort(new OcislimError('OCISLIM_INTERRUPTED', 'interrupted'));
     setTimeout(() => leave(130), GRACE).unref();

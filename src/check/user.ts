@@ -54,6 +54,12 @@ export function resolveUser(
   return { identity: { uid, gids: new Set([gid, ...gids]) }, findings: [] };
 }
 
+/** The home of a user by the image's `/etc/passwd`, else the root, as engines have it. */
+export function homeOf(uid: number, tree: Tree): string {
+  const row = rowsOf(tree, 'etc/passwd')?.find((each) => idOf(each[2] ?? '') === uid);
+  return row?.[5] || '/';
+}
+
 /** Lines split at colons; none where there is no such file, undefined where its content is not known. */
 function rowsOf(tree: Tree, path: string): readonly (readonly string[])[] | undefined {
   const node = tree.lookup(path);

@@ -66,9 +66,13 @@ export function createProgram(signal: AbortSignal): Command {
 
 /** Every command takes them, so that they can stand before its name and after it. */
 function addGlobalOptions(command: Command): void {
-  const own = new Set(command.options.map((option) => option.long));
+  const own = new Set(command.options.flatMap(({ long, short }) => [long, short]));
   command.optionsGroup('Global options:');
-  for (const option of globalOptions()) if (!own.has(option.long)) command.addOption(option);
+  for (const option of globalOptions()) {
+    if (own.has(option.long)) continue;
+    // `run -v` is a volume.
+    command.addOption(own.has(option.short) ? new Option(`${option.long}`, option.description) : option);
+  }
 }
 
 function globalOptions(): readonly Option[] {

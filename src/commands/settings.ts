@@ -135,7 +135,7 @@ function ruleOf(id: string): RuleId {
 }
 
 /** One word, or a JSON array of words. */
-function commandOf(option: string, value: string): readonly string[] {
+export function commandOf(option: string, value: string): readonly string[] {
   if (!value.startsWith('[')) return value === '' ? [] : [value];
   try {
     const words: unknown = JSON.parse(value);
@@ -149,7 +149,7 @@ function commandOf(option: string, value: string): readonly string[] {
 }
 
 /** `KEY=VALUE` options; where `inherited` is given, a lone KEY takes its value from there, as with docker. */
-function keyValues(
+export function keyValues(
   option: string,
   values: readonly string[] = [],
   inherited?: NodeJS.ProcessEnv,

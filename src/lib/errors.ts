@@ -49,6 +49,8 @@ export const ERROR_CODES = {
   OCISLIM_REGISTRY_FAILED: ExitCode.Network,
   OCISLIM_RATE_LIMITED: ExitCode.Network,
   OCISLIM_UNAUTHORIZED: ExitCode.Unauthorized,
+  OCISLIM_SANDBOX_UNAVAILABLE: ExitCode.Failed,
+  OCISLIM_SANDBOX_FAILED: ExitCode.Failed,
   OCISLIM_CHECK_FAILED: ExitCode.Check,
 } as const satisfies Record<string, ExitCode>;
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -8,7 +8,7 @@ import { tempDir } from './temp.ts';
 const bundles = new Map<string, Promise<string>>();
 
 /** A program of `children/` as a file that every Node runs. */
-function bundled(name: string): Promise<string> {
+export function bundled(name: string): Promise<string> {
   let bundle = bundles.get(name);
   if (bundle === undefined) {
     const outfile = join(tempDir(), `${name}.mjs`);

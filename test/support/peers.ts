@@ -23,6 +23,9 @@ const PACKAGES = {
   jlink: 'default-jdk-headless',
   strip: 'binutils',
   bwrap: 'bubblewrap',
+  proot: 'proot',
+  unshare: 'util-linux',
+  newuidmap: 'uidmap',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;

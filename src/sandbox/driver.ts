@@ -1,0 +1,31 @@
+import type { Order, Room } from './room.ts';
+
+/** What is to be executed on the host so that a command runs in a room. */
+export interface Invocation {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Arguments that the driver reads from descriptor 3, where process lists do not show them. */
+  readonly hiddenArgs?: readonly string[] | undefined;
+  /** Whether the driver tells on descriptor 4 which process the command is, and keeps 5 open while any other lives. */
+  readonly tellsProcess?: boolean;
+  /** Whether it traces all that the command starts (ptrace(2)), rather than to keep it in a namespace. */
+  readonly traces?: boolean;
+  /** Takes away what was made for it beside its folder. */
+  readonly dispose?: () => Promise<void>;
+}
+
+/** A way to run commands in a root file system without a daemon. */
+export interface Driver {
+  readonly name: string;
+  /** What people read of it, e.g. `bubblewrap, with overlay`. */
+  readonly title: string;
+  /** Whether it can keep a command off the network. */
+  readonly isolatesNetwork: boolean;
+  /** Whether it can run as users other than root in a way that files show. */
+  readonly mapsUsers: boolean;
+  /** @param folder an empty folder for this run, of this user alone; the caller removes it with {@link remove} */
+  prepare(room: Room, order: Order, folder: string): Promise<Invocation>;
+  /** Removes the folder of a run, whoever owns what is in it. */
+  remove(folder: string): Promise<void>;
+}

@@ -1,0 +1,250 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { type Order, ROOT, type Room } from '../../src/sandbox/room.ts';
+import { alpineBases } from '../support/bases.ts';
+import { bundled } from '../support/children.ts';
+import { must } from '../support/cli.ts';
+import { asRoot, describeWithPeers } from '../support/peers.ts';
+import { openTempDir, UID, USERS, type User, wrapFor } from '../support/users.ts';
+
+interface Outcome {
+  readonly driver: string;
+  readonly works: boolean;
+  readonly why: string;
+  readonly code: number;
+  readonly isOutOfTime: boolean;
+  readonly error?: string;
+  readonly output: string;
+}
+
+/** What has to work for whom, the better first. */
+const DRIVERS: Readonly<Record<User, readonly string[]>> = {
+  root: ['bubblewrap as root, with overlay', 'bubblewrap as root, with a copy for each run'],
+  user: [
+    'bubblewrap as a user with one id, with overlay',
+    'bubblewrap as a user with one id, with a copy for each run',
+    'proot',
+  ],
+  'user with a range of ids': [
+    'bubblewrap as a user with a range of ids, with overlay',
+    'bubblewrap as a user with one id, with overlay',
+    'bubblewrap as a user with one id, with a copy for each run',
+    'proot',
+  ],
+  'user without namespaces': ['proot'],
+};
+
+describeWithPeers(
+  'the sandbox',
+  ['bwrap', 'proot', 'unshare', 'newuidmap'],
+  () => {
+    /** Alpine, owned by root, and by an ordinary user. */
+    const roots: Record<string, string> = {};
+    let child: string;
+
+    beforeAll(async () => {
+      const [alpine] = alpineBases();
+      if (alpine === undefined) throw new Error('no base');
+      for (const owner of [0, UID]) {
+        const root = join(openTempDir(), 'root');
+        mkdirSync(root);
+        execFileSync('tar', ['-C', root, '--no-same-owner', '-xz'], { input: alpine.layer });
+        execFileSync('chown', ['-R', `${owner}:${owner}`, root]);
+        roots[owner] = root;
+      }
+      child = await bundled('sandbox');
+      for (const path of [child, join(child, '..')]) chmodSync(path, 0o755);
+    });
+
+    const rootOf = (user: User) => roots[user === 'root' ? 0 : UID] ?? '';
+
+    /** Runs a command of Alpine as a user, in each driver that works for them. */
+    async function tryAs(
+      user: User,
+      script: string,
+      more: { room?: Partial<Room>; order?: Partial<Order>; abortOn?: string; only?: string } = {},
+    ): Promise<readonly Outcome[]> {
+      const root = rootOf(user);
+      const room: Room = { root, mounts: [], network: 'none', hostname: 'box', limits: {}, ...more.room };
+      const order: Order = {
+        args: ['/bin/sh', '-c', script],
+        env: { PATH: '/bin:/usr/bin' },
+        cwd: '/',
+        identity: ROOT,
+        ...more.order,
+      };
+      const runs = openTempDir();
+      const { abortOn, only = '' } = more;
+      const request = JSON.stringify({ room, order, abortOn, only });
+      const [command = '', ...args] = [...wrapFor(user), process.execPath, child, runs, request];
+      const env = { CANARY: 'secret-of-the-host' };
+      const lines = (await must(command, args, { env })).trim().split('\n');
+      expect(readdirSync(runs)).toEqual([]);
+      const outcomes = lines.map((line) => JSON.parse(line) as Outcome).filter(({ works }) => works);
+      expect(outcomes.map(({ driver }) => driver.replace(/^proot,.*/, 'proot'))).toEqual(
+        DRIVERS[user].filter((driver) => driver.startsWith(only)),
+      );
+      return outcomes;
+    }
+    const each = (outcomes: readonly Outcome[], expected: object) => {
+      for (const { driver, ...rest } of outcomes)
+        expect({ driver, ...rest }).toMatchObject({ driver, ...expected });
+    };
+    const isolated = (outcomes: readonly Outcome[]) =>
+      outcomes.filter(({ driver }) => driver.startsWith('bubblewrap'));
+
+    it.each(USERS)('as %s shows its own files, user, name and environment alone', async (user) => {
+      const script =
+        'id -u; hostname; pwd; env | sort; ls /; cat /etc/alpine-release >/dev/null; ls -d /root';
+      const outcomes = await tryAs(user, script, {
+        order: { cwd: '/srv/new', env: { PATH: '/bin:/usr/bin', A: 'b' } },
+      });
+      each(outcomes, { code: 0, output: expect.stringMatching(/^0\n.*\n\/srv\/new\nA=b\n/) });
+      for (const { output } of outcomes) expect(output).not.toContain('secret-of-the-host');
+      each(isolated(outcomes), { output: expect.stringMatching(/^0\nbox\n/) });
+      // Nothing of it is in the root, which the next run uses.
+      expect(existsSync(join(rootOf(user), 'srv/new'))).toBe(false);
+    });
+
+    it.each(USERS)('as %s lets a command write, and forgets it', async (user) => {
+      const script = 'echo x > /new && echo y >> /etc/passwd && rm /etc/motd && mkdir /tmp/a && cat /new';
+      const root = rootOf(user);
+      const before = readFileSync(join(root, 'etc/passwd'), 'utf8');
+      each(await tryAs(user, script), { code: 0, output: 'x\n' });
+      expect(readFileSync(join(root, 'etc/passwd'), 'utf8')).toBe(before);
+      expect([existsSync(join(root, 'new')), existsSync(join(root, 'etc/motd'))]).toEqual([false, true]);
+    });
+
+    it.each(USERS)('as %s gives what is mounted, and keeps what is written there', async (user) => {
+      const shared = openTempDir();
+      writeFileSync(join(shared, 'in'), 'given\n');
+      const mounts = [
+        { source: shared, target: '/deep/er/shared', isWritable: true },
+        { source: join(shared, 'in'), target: '/etc/given', isWritable: false },
+      ];
+      const script = 'cat /deep/er/shared/in /etc/given && echo out > /deep/er/shared/out';
+      each(await tryAs(user, script, { room: { mounts } }), { code: 0, output: 'given\ngiven\n' });
+      expect(readFileSync(join(shared, 'out'), 'utf8')).toBe('out\n');
+      each(isolated(await tryAs(user, 'echo x > /etc/given', { room: { mounts } })), { code: 1 });
+      expect(readFileSync(join(shared, 'in'), 'utf8')).toBe('given\n');
+    });
+
+    it.each(USERS)('as %s gives exit codes, and those of signals', async (user) => {
+      each(await tryAs(user, 'exit 7'), { code: 7 });
+      each(isolated(await tryAs(user, 'kill -TERM $$')), { code: 143 });
+    });
+
+    it.each(USERS)('as %s ends with everything it started', async (user) => {
+      const script = 'setsid sleep 1234567 & sleep 1234567 & echo started; sleep 1234567';
+      each(await tryAs(user, script, { abortOn: 'started' }), { error: 'Error: stopped' });
+      each(await tryAs(user, script, { room: { limits: { seconds: 1 } } }), { isOutOfTime: true });
+      expect(await processes('1234567')).toEqual([]);
+      each(await tryAs(user, 'setsid sleep 1234567 & exit 0', { only: 'bubblewrap' }), { code: 0 });
+      expect(await processes('1234567')).toEqual([]);
+    });
+
+    it.each(['root', 'user', 'user with a range of ids'] as const)(
+      'as %s is not on the network',
+      async (user) => {
+        const outcomes = isolated(await tryAs(user, 'cat /proc/net/dev /etc/hosts'));
+        each(outcomes, { code: 0, output: expect.stringContaining('127.0.0.1\tlocalhost box') });
+        for (const { output } of outcomes) {
+          const devices = [...output.matchAll(/^\s*([\w.-]+): /gm)].map(([, name]) => name);
+          expect(devices).toEqual(['lo']);
+        }
+      },
+    );
+
+    it.each(['root', 'user', 'user with a range of ids'] as const)(
+      'as %s sees no process but its own, gains no right, and reaches no folder of the host',
+      async (user) => {
+        const root = rootOf(user);
+        const script = `ls -d /proc/[0-9]* | wc -l; grep -E 'NoNewPrivs|CapEff' /proc/self/status; ls ${root} /home /run/docker.sock; mknod /dev/sda b 8 0; mount -t tmpfs none /mnt; ls -l /proc/self/fd`;
+        for (const { driver, output } of isolated(await tryAs(user, script))) {
+          const [count = '', ...lines] = output.split('\n');
+          expect([driver, Number(count) < 8]).toEqual([driver, true]);
+          expect(lines.join('\n')).toMatch(/NoNewPrivs:\t1/);
+          // No CAP_SYS_ADMIN (21), CAP_MKNOD (27), CAP_SYS_PTRACE (19), CAP_NET_ADMIN (12), CAP_SYS_MODULE (16).
+          const capabilities = BigInt(`0x${/CapEff:\t(\w+)/.exec(output)?.[1]}`);
+          for (const bit of [12n, 16n, 19n, 21n, 27n]) expect(capabilities & (1n << bit)).toBe(0n);
+          expect(output).toContain(`ls: ${root}: No such file or directory`);
+          expect(output).toMatch(/mknod: .*: Operation not permitted/);
+          expect(output).toMatch(/mount: .*(permission denied|Operation not permitted)/);
+          const links = output.split('\n').filter((line) => line.includes(' -> '));
+          expect(links.length).toBeGreaterThan(2);
+          for (const link of links) expect(link).toMatch(/-> (socket:|pipe:|\/dev\/null|\/proc\/\d+\/fd)/);
+        }
+      },
+    );
+
+    it.each(['root', 'user with a range of ids'] as const)(
+      'as %s runs others, whose rights count',
+      async (user) => {
+        const identity = { uid: 1000, gid: 1000, gids: [] };
+        const outcomes = await tryAs(user, 'id -u; id -g; echo x > /etc/passwd', { order: { identity } });
+        each(isolated(outcomes).slice(0, 1), {
+          code: 1,
+          output: expect.stringMatching(/^1000\n1000\n.*denied/),
+        });
+      },
+    );
+
+    it.each(['root', 'user', 'user with a range of ids'] as const)('as %s bounds processes', async (user) => {
+      const script = 'for i in $(seq 100); do sleep 2 & done; echo all';
+      const outcomes = isolated(await tryAs(user, script, { room: { limits: { processes: 30 } } }));
+      for (const { driver, output } of outcomes)
+        expect([driver, output]).toEqual([driver, expect.stringMatching(/can't fork|Resource temporarily/)]);
+    });
+
+    it.each(['root', 'user', 'user with a range of ids'] as const)('as %s bounds memory', async (user) => {
+      const script =
+        'awk \'BEGIN { s = sprintf("%1000000s", ""); for (i = 0; i < 400; i++) a[i] = s i; print "all" }\'';
+      each(isolated(await tryAs(user, script)), { code: 0, output: 'all\n' });
+      const outcomes = isolated(await tryAs(user, script, { room: { limits: { memory: 100_000_000 } } }));
+      for (const { driver, code, output } of outcomes)
+        expect([driver, code === 0, output.includes('all')]).toEqual([driver, false, false]);
+    });
+
+    it('makes no mount point outside the root, wherever links lead', async () => {
+      const [outside, hostile] = [openTempDir(), openTempDir()];
+      execFileSync('cp', ['-a', `${rootOf('user')}/.`, hostile]);
+      execFileSync('rm', ['-rf', join(hostile, 'dev'), join(hostile, 'etc/hosts')]);
+      symlinkSync(join(outside, 'dev'), join(hostile, 'dev'));
+      symlinkSync(`../../../../../..${outside}/hosts`, join(hostile, 'etc/hosts'));
+      symlinkSync(outside, join(hostile, 'link'));
+      const given = { source: join(rootOf('user'), 'etc/motd'), target: '/link/given', isWritable: false };
+      for (const user of USERS) {
+        const more = { room: { root: hostile, mounts: [given] }, order: { cwd: '/link/work' } };
+        each(isolated(await tryAs(user, 'pwd; cat /link/given >/dev/null', more)), {
+          code: 0,
+          output: `${outside}/work\n`,
+        });
+      }
+      expect(readdirSync(outside)).toEqual([]);
+    });
+
+    it('has no working folder outside the root by way of descriptors', async () => {
+      for (const user of USERS) {
+        const outcomes = await tryAs(user, 'cat etc/hostname', { order: { cwd: '/proc/self/fd/5' } });
+        for (const { driver, code } of isolated(outcomes))
+          expect([driver, code === 0]).toEqual([driver, false]);
+      }
+    });
+  },
+  asRoot,
+);
+
+async function processes(word: string): Promise<readonly string[]> {
+  const listed = await must('ps', ['-eo', 'args']);
+  return listed.split('\n').filter((line) => line.includes(`sleep ${word}`) && !line.includes('sh -c'));
+}
