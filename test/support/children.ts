@@ -19,6 +19,7 @@ function bundled(name: string): Promise<string> {
       bundle: true,
       platform: 'node',
       format: 'esm',
+      external: ['@napi-rs/xattr'],
       // For the parts that are CommonJS.
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
