@@ -70,8 +70,8 @@ const rows = (OUT: string): readonly Row[] => [
     [[link('l', `${UP}srv`), file('l/x', 'x')]],
     {
       l: `-> ${UP}srv`,
-      tmp: 'folder',
-      'tmp/x': 'x',
+      srv: 'folder',
+      'srv/x': 'x',
     },
   ],
   [
