@@ -69,7 +69,7 @@ export function resolve(root: Folder, path: string): readonly string[] {
   return trail.map(({ name }) => name);
 }
 
-export function partsOf(path: string): string[] {
+function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
