@@ -22,6 +22,8 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
+  // Native code, loaded where it is used and done without where it is not installed.
+  external: ['@napi-rs/xattr'],
   chunkNames: 'chunks/[name]-[hash]',
   define: { __OCISLIM_VERSION__: JSON.stringify(version) },
   // Some dependencies are CommonJS: they call require for Node's own modules, and look beside themselves for data.

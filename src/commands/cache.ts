@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<UsageKind, string>> = {
   images: 'images',
   bases: 'bases kept for --offline',
   unused: 'named by nothing',
+  roots: 'layers unpacked',
   unfinished: 'broken-off work',
   notes: 'notes on layers',
 };

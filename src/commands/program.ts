@@ -15,6 +15,7 @@ import { packCommand } from './pack.ts';
 import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
+import { runCommand } from './run.ts';
 import { tagCommand } from './tag.ts';
 
 const EXAMPLES = `
@@ -53,6 +54,7 @@ export function createProgram(signal: AbortSignal): Command {
     logoutCommand(signal),
     cacheCommand(signal),
     doctorCommand(signal),
+    runCommand(signal),
   ]) {
     program.addCommand(command);
   }

@@ -1,10 +1,15 @@
 import type { Readable } from 'node:stream';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { OcislimError } from '../lib/errors.ts';
+import { textOfBytes } from './byte-text.ts';
+import { parsePax } from './pax.ts';
 
 /** One member of a tar from outside. Nothing in it can be trusted but its shape. */
 export interface TarMember {
-  /** Cleaned: relative to the root, without `.` and `..` (which stop at the root); `''` is the root itself. */
+  /**
+   * Cleaned: relative to the root, without `.` and `..` (which stop at the root); `''` is the root itself. What is not
+   * UTF-8 in it is as `systemPath` takes it.
+   */
   readonly path: string;
   readonly type: 'file' | 'directory' | 'symlink' | 'hardlink' | 'device' | 'fifo';
   readonly mode: number;
@@ -18,6 +23,15 @@ export interface TarMember {
   readonly offset: number;
   /** As written for a symlink; cleaned like a path for a hard link. */
   readonly linkname?: string | undefined;
+  readonly device?: DeviceNumbers | undefined;
+  /** Extended attributes by name, as bytes; only of those that have some. */
+  readonly xattrs?: ReadonlyMap<string, Buffer> | undefined;
+}
+
+export interface DeviceNumbers {
+  readonly kind: 'character' | 'block';
+  readonly major: number;
+  readonly minor: number;
 }
 
 export interface ReadTarOptions {
@@ -27,7 +41,7 @@ export interface ReadTarOptions {
 }
 
 /** More members than any real layer; bounds what a bomb of empty files can cost. */
-const MEMBER_LIMIT = 5_000_000;
+export const MEMBER_LIMIT = 5_000_000;
 
 /**
  * Reads a tar to its last byte, so that a digest computed beside it covers everything, and calls `visit` for each member
@@ -40,7 +54,7 @@ export async function readTar(
   visit: (member: TarMember, content: AsyncIterable<Uint8Array>) => Promise<void> | void,
   { signal, what = 'tar' }: ReadTarOptions = {},
 ): Promise<{ readonly ended: boolean }> {
-  const extraction = extract();
+  const extraction = bytewise(extract(BYTES));
   const marker = new EndMarker(what);
   let failure: unknown;
   let members = 0;
@@ -74,6 +88,30 @@ export async function readTar(
     throw cause instanceof TarError ? invalid(what, describe(cause), cause) : cause;
   }
   return { ended: marker.seen };
+}
+
+/** Names one character a byte: tar-stream's own decoding would lose what is not UTF-8. */
+const BYTES = { filenameEncoding: 'latin1' } as object;
+
+interface Internals {
+  readonly _header: { readonly type: string };
+  _pax: Readonly<Record<string, string>>;
+  _decodeLongHeader(bytes: Uint8Array): void;
+}
+
+/**
+ * Lets PAX values be bytes, too, and global headers be nobody's: Go's archive/tar, and so every engine, applies them to
+ * no member.
+ */
+function bytewise(extraction: Extract): Extract {
+  const internals = extraction as unknown as Internals;
+  const decode = internals._decodeLongHeader.bind(extraction);
+  internals._decodeLongHeader = (bytes) => {
+    const { type } = internals._header;
+    if (type === 'pax-header') internals._pax = parsePax(bytes);
+    else if (type !== 'pax-global-header') decode(bytes);
+  };
+  return extraction;
 }
 
 /** What tar-stream complains about, told apart from what the source of the bytes does. */
@@ -197,27 +235,27 @@ const TYPES: Readonly<Record<string, TarMember['type']>> = {
   fifo: 'fifo',
 };
 
-/** tar-stream leaves PAX's owner and time to its user. */
+/** tar-stream leaves PAX's owner, time and attributes to its user. */
 function memberOf(header: Header, what: string): TarMember {
-  const pax = header.pax as Readonly<Record<string, string>> | null | undefined;
-  if (pax !== null && pax !== undefined && Object.keys(pax).some((key) => key.startsWith('GNU.sparse.')))
-    throw invalid(what, `${JSON.stringify(header.name)} is a sparse file, which layers cannot have`);
+  const pax = (header.pax ?? {}) as Readonly<Record<string, string>>;
+  const name = textOfBytes(header.name);
+  const wrong = (why: string) => invalid(what, `${JSON.stringify(name)} ${why}`);
+  if (Object.keys(pax).some((key) => key.startsWith('GNU.sparse.')))
+    throw wrong('is a sparse file, which layers cannot have');
   const type = TYPES[header.type ?? ''];
-  if (type === undefined) throw invalid(what, `${JSON.stringify(header.name)} is of an unknown type`);
+  if (type === undefined) throw wrong('is of an unknown type');
   // Go's reader takes a link's size for nothing, tar-stream for content: the two would read different archives.
-  if (type !== 'file' && header.size)
-    throw invalid(what, `${JSON.stringify(header.name)} is a ${type} with content`);
+  if (type !== 'file' && header.size) throw wrong(`is a ${type} with content`);
   const number = (key: 'uid' | 'gid' | 'mtime', otherwise: number) => {
-    const value = pax?.[key];
-    if (value === undefined) return otherwise;
-    const parsed = Number(value);
-    if (!Number.isFinite(parsed))
-      throw invalid(what, `${JSON.stringify(header.name)} has a PAX ${key} of no number`);
-    return parsed;
+    const value = pax[key] === undefined ? otherwise : Number(pax[key]);
+    if (Number.isFinite(value)) return value;
+    throw wrong(pax[key] === undefined ? `has a ${key} of no number` : `has a PAX ${key} of no number`);
   };
-  const linkname = header.linkname ?? undefined;
+  const linkname = header.linkname ? textOfBytes(header.linkname) : undefined;
+  if (name.includes('\0') || linkname?.includes('\0')) throw wrong('has a NUL in its name');
+  const xattrs = xattrsOf(pax);
   return {
-    path: cleanPath(header.name),
+    path: cleanPath(name),
     type,
     mode: header.mode & 0o7777,
     uid: number('uid', header.uid),
@@ -226,7 +264,23 @@ function memberOf(header: Header, what: string): TarMember {
     size: type === 'file' ? header.size : 0,
     offset: (header as unknown as { byteOffset: number }).byteOffset,
     linkname: type === 'hardlink' && linkname !== undefined ? cleanPath(linkname) : linkname,
+    ...(type === 'device' ? { device: deviceOf(header) } : {}),
+    ...(xattrs.size > 0 ? { xattrs } : {}),
   };
+}
+
+function deviceOf({ type, devmajor, devminor }: Header): DeviceNumbers {
+  const kind = type === 'block-device' ? 'block' : 'character';
+  return { kind, major: devmajor, minor: devminor };
+}
+
+const XATTR = 'SCHILY.xattr.';
+
+function xattrsOf(pax: Readonly<Record<string, string>>): ReadonlyMap<string, Buffer> {
+  const xattrs = new Map<string, Buffer>();
+  for (const [key, value] of Object.entries(pax))
+    if (key.startsWith(XATTR)) xattrs.set(textOfBytes(key.slice(XATTR.length)), Buffer.from(value, 'latin1'));
+  return xattrs;
 }
 
 /** A path as the kernel would walk it from the root, where `..` goes no higher. */

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '#oci-spec-types';
-import { OcislimError } from '../lib/errors.ts';
-import { Meter } from '../lib/verify.ts';
-import { compressionOf, decompress } from './compression.ts';
 import { type FileFacts, factsOf, mayHaveFacts } from './facts.ts';
+import { measuredTar } from './measured-tar.ts';
 import { readTar, type TarMember } from './tar-reader.ts';
 
 /** A member without its place in the tar, and with what the checks need of its content. */
-export type TocMember = Omit<TarMember, 'offset'> & { readonly facts?: FileFacts | undefined };
+export type TocMember = Omit<TarMember, 'offset' | 'device' | 'xattrs'> & {
+  readonly facts?: FileFacts | undefined;
+};
 
 /** A layer's table of contents: what the image is, without its bytes. */
 export interface Toc {
@@ -34,15 +34,10 @@ export async function readToc(
   mediaType: string,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<{ readonly diffId: Digest; readonly toc: Toc }> {
-  const compression = compressionOf(mediaType);
-  if (compression === undefined)
-    throw new OcislimError('OCISLIM_DOCUMENT_INVALID', `${mediaType}: not a layer that can be read`);
-  const meter = new Meter();
-  const tar = decompress(stream, compression);
-  tar.on('data', (chunk: Buffer) => meter.take(chunk)).pause();
+  const { tar, meter } = measuredTar(stream, mediaType);
   const members: TocMember[] = [];
   let room = FACTS_LIMIT;
-  const visit = async (member: TarMember, content: AsyncIterable<Uint8Array>) => {
+  const visit = async ({ xattrs, device, ...member }: TarMember, content: AsyncIterable<Uint8Array>) => {
     const facts = room > 0 && mayHaveFacts(member) ? await factsOf(member, content) : undefined;
     room -= facts === undefined ? 0 : JSON.stringify(facts).length;
     members.push(facts === undefined || room < 0 ? member : { ...member, facts });

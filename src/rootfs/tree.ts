@@ -22,10 +22,10 @@ export interface LookupOptions {
 }
 
 /** Links that one path may lead through, as in Linux. */
-const LINK_LIMIT = 40;
+export const LINK_LIMIT = 40;
 
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
+export const WHITEOUT = '.wh.';
+export const OPAQUE = '.wh..wh..opq';
 
 interface Branch {
   node: Omit<Node, 'path'>;
@@ -119,8 +119,7 @@ export class Tree {
       const folder = this.#find(parts);
       if (folder === undefined) return;
       if (name === OPAQUE) prune(folder, added);
-      else if (!name.startsWith(`${WHITEOUT}${WHITEOUT}`))
-        folder.children.delete(name.slice(WHITEOUT.length));
+      else if (!name.startsWith(`${WHITEOUT}${WHITEOUT}`)) hide(folder, name.slice(WHITEOUT.length), added);
       return;
     }
     let parent = this.#root;
@@ -155,10 +154,14 @@ export class Tree {
 
 /** An opaque whiteout hides what lower layers put into a folder, wherever in its own layer it stands. */
 function prune(folder: Branch, added: ReadonlySet<Branch>): void {
-  for (const [name, child] of folder.children) {
-    if (added.has(child)) prune(child, added);
-    else folder.children.delete(name);
-  }
+  for (const name of folder.children.keys()) hide(folder, name, added);
+}
+
+/** Files of the whiteout's own layer stay (image-spec layer.md § Whiteouts). */
+function hide(folder: Branch, name: string, added: ReadonlySet<Branch>): void {
+  const child = folder.children.get(name);
+  if (child !== undefined && added.has(child)) prune(child, added);
+  else folder.children.delete(name);
 }
 
 function newFolder(): Branch {

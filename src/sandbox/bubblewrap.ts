@@ -3,12 +3,13 @@ import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { removeTree } from '../lib/remove-tree.ts';
 import { type ControlGroup, makeControlGroup } from './control-group.ts';
 import type { Driver, Invocation } from './driver.ts';
 import { makeMountPoint } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import type { Limits, Order, Room } from './room.ts';
-import { copyTree, removeTree } from './view.ts';
+import { copyTree } from './view.ts';
 
 const execute = promisify(execFile);
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation } from './driver.ts';
 import { makeMountPoint } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import type { Order, Room } from './room.ts';
-import { copyTree, removeTree } from './view.ts';
+import { copyTree } from './view.ts';
 import { which } from './which.ts';
 
 /**

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { explainWriteError } from '../lib/atomic-file.ts';
 
@@ -14,16 +13,4 @@ export async function copyTree(from: string, to: string): Promise<void> {
   } catch (error) {
     throw explainWriteError(error, to);
   }
-}
-
-/** Removes a tree, though there be folders in it that even their owner may not enter. */
-export async function removeTree(path: string): Promise<void> {
-  await openFolders(path);
-  await rm(path, { recursive: true, force: true });
-}
-
-async function openFolders(path: string): Promise<void> {
-  await chmod(path, 0o700).catch(() => {});
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) if (entry.isDirectory()) await openFolders(join(path, entry.name));
 }

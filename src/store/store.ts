@@ -17,6 +17,7 @@ import { Names } from './names.ts';
 import { Notes } from './notes.ts';
 import { Origins } from './origins.ts';
 import { Pins } from './pins.ts';
+import { Roots } from './roots.ts';
 import { Tocs } from './tocs.ts';
 
 /** The layout of the folder that this version reads and writes. */
@@ -41,11 +42,12 @@ export interface PutOptions extends OpenOptions {
  *     names/             images the user knows by name; one file a name
  *     resolved/          what references of registries meant when last asked, for --offline
  *     tocs/HEX           a layer's table of contents, by diffID
+ *     roots/HEX/         layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
  *     partial/HEX        downloads that broke off, to go on with
  *     damaged/HEX        content that turned out not to be what its name says
  *     locks/, pins/      what the processes that live are doing, see locks.ts and pins.ts
- *     tmp/               unfinished writes
+ *     tmp/               unfinished writes, and folders that are being filled or removed
  */
 export class Store implements BlobSource {
   readonly name = 'store';
@@ -55,6 +57,7 @@ export class Store implements BlobSource {
   readonly locks: Locks;
   readonly pins: Pins;
   readonly tocs: Tocs;
+  readonly roots: Roots;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
   /** Content that this process has written, or read and found right. */
@@ -68,6 +71,7 @@ export class Store implements BlobSource {
     this.locks = new Locks(join(root, 'locks'));
     this.pins = new Pins(join(root, 'pins'), this.locks);
     this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
+    this.roots = new Roots(this);
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 
@@ -109,7 +113,7 @@ export class Store implements BlobSource {
     return join(this.root, 'blobs', digestAlgorithm(digest), digestHex(digest));
   }
 
-  /** The path of a file for unfinished work, not made yet; a clean-up removes it once this process has ended. */
+  /** The path of a file or folder for unfinished work, not made yet; a clean-up removes it once this process has ended. */
   async temporaryFile(): Promise<string> {
     const folder = join(this.root, 'tmp');
     await mkdir(folder, { recursive: true }).catch((error: unknown) => {

@@ -1,7 +1,8 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestHex, isDigest } from '#oci-spec-types';
 import { explainWriteError } from '../lib/atomic-file.ts';
+import { measureTree, removeTree } from '../lib/remove-tree.ts';
 import type { WaitOptions } from './locks.ts';
 import { CLEAN_UP } from './pins.ts';
 import { reachable } from './reachable.ts';
@@ -9,10 +10,10 @@ import type { Store } from './store.ts';
 
 /**
  * Why something is in the store: an image of the user's names it; it was fetched as a base, or for a base, and is kept to
- * work without a network; nothing names it any more; it is what broken-off work has left; it is a note that can be
- * made again.
+ * work without a network; nothing names it any more; it is layers of images and bases unpacked; it is what broken-off work
+ * has left; it is a note that can be made again.
  */
-export type UsageKind = 'images' | 'bases' | 'unused' | 'unfinished' | 'notes';
+export type UsageKind = 'images' | 'bases' | 'unused' | 'roots' | 'unfinished' | 'notes';
 
 export interface Usage {
   readonly kind: UsageKind;
@@ -34,6 +35,8 @@ export interface PruneOptions extends WaitOptions {
 interface Item {
   readonly kind: UsageKind;
   readonly path: string;
+  /** Files; more than one in a folder. */
+  readonly count: number;
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly modified: number;
@@ -41,16 +44,21 @@ interface Item {
   readonly spare: boolean;
 }
 
+interface Judgement extends Pick<Item, 'kind' | 'spare'> {
+  /** Where that is known without looking. */
+  readonly measured?: Pick<Item, 'count' | 'size'> | undefined;
+}
+
 const DAY = 24 * 60 * 60 * 1000;
 
 /** How the store's bytes are spent. */
 export async function usageOf(store: Store): Promise<Usage[]> {
   const items = await itemsOf(store, { bases: false });
-  const kinds: readonly UsageKind[] = ['images', 'bases', 'unused', 'unfinished', 'notes'];
+  const kinds: readonly UsageKind[] = ['images', 'bases', 'unused', 'roots', 'unfinished', 'notes'];
   return kinds.map((kind) => {
     const own = items.filter((item) => item.kind === kind);
-    const reclaimable = sum(own.filter(({ spare }) => spare));
-    return { kind, count: own.length, size: sum(own), reclaimable };
+    const reclaimable = total(own.filter(({ spare }) => spare)).size;
+    return { kind, ...total(own), reclaimable };
   });
 }
 
@@ -70,10 +78,12 @@ export async function prune(
     const items = await itemsOf(store, options);
     const spare = items.filter((item) => item.spare && item.modified < before);
     if (!options.dryRun) {
-      for (const { path } of spare) await rm(path, { force: true, recursive: true });
+      // What is a root must not be found half removed.
+      for (const { path, kind } of spare)
+        await (kind === 'roots' ? store.roots.remove(path) : removeTree(path));
       await store.locks.sweep();
     }
-    return { count: spare.length, size: sum(spare) };
+    return total(spare);
   } catch (error) {
     throw explainWriteError(error, store.root);
   } finally {
@@ -81,8 +91,11 @@ export async function prune(
   }
 }
 
-function sum(items: readonly Item[]): number {
-  return items.reduce((total, { size }) => total + size, 0);
+function total(items: readonly Item[]): { readonly count: number; readonly size: number } {
+  return items.reduce((sum, { count, size }) => ({ count: sum.count + count, size: sum.size + size }), {
+    count: 0,
+    size: 0,
+  });
 }
 
 async function itemsOf(store: Store, { bases = false }: PruneOptions): Promise<Item[]> {
@@ -97,12 +110,15 @@ async function itemsOf(store: Store, { bases = false }: PruneOptions): Promise<I
     images.has(digest) ? 'images' : remembered.has(digest) ? 'bases' : 'unused';
 
   const items: Item[] = [];
-  const add = async (folder: string, judge: (name: string) => Promise<Pick<Item, 'kind' | 'spare'>>) => {
+  const add = async (folder: string, judge: (name: string) => Promise<Judgement>) => {
     for (const name of await readdir(join(store.root, folder)).catch(() => [])) {
       const path = join(store.root, folder, name);
-      const found = await stat(path).catch(() => undefined);
-      if (!found?.isFile()) continue;
-      items.push({ path, size: found.size, modified: found.mtimeMs, ...(await judge(name)) });
+      const found = await lstat(path).catch(() => undefined);
+      if (found === undefined) continue;
+      const { kind, spare, measured } = await judge(name);
+      const { count, size } =
+        measured ?? (found.isDirectory() ? await measureTree(path) : { count: 1, size: found.size });
+      items.push({ path, kind, spare, modified: found.mtimeMs, count, size });
     }
   };
   const unfinished = (spare: boolean) => ({ kind: 'unfinished', spare }) as const;
@@ -115,6 +131,11 @@ async function itemsOf(store: Store, { bases = false }: PruneOptions): Promise<I
   const kept = new Set([...images, ...pinned, ...(bases ? [] : remembered)].map(digestHex));
   for (const folder of ['tocs', 'origins'])
     await add(folder, async (hex) => ({ kind: 'notes', spare: !kept.has(hex) }));
+  await add('roots', async (hex) => {
+    const note = await store.roots.noteOf(hex);
+    const isKept = note?.diffIds.every((diffId) => kept.has(digestHex(diffId))) ?? false;
+    return { kind: 'roots', spare: !isKept, measured: note };
+  });
   await add('damaged', async () => unfinished(true));
   await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));
   await add('tmp', async (name) => {

@@ -1,13 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { type Order, ROOT, type Room } from '../../src/sandbox/room.ts';
@@ -63,7 +55,6 @@ describeWithPeers(
         roots[owner] = root;
       }
       child = await bundled('sandbox');
-      for (const path of [child, join(child, '..')]) chmodSync(path, 0o755);
     });
 
     const rootOf = (user: User) => roots[user === 'root' ? 0 : UID] ?? '';

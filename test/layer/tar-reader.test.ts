@@ -3,10 +3,12 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { systemPath } from '../../src/layer/byte-text.ts';
 import { cleanPath, readTar, type TarMember } from '../../src/layer/tar-reader.ts';
 import { tarStream } from '../../src/layer/tar-writer.ts';
 import { file, folder } from '../support/entries.ts';
 import { bytesOf, streamOf } from '../support/streams.ts';
+import { block, END, header, member, pax } from '../support/tars.ts';
 import { tempDir } from '../support/temp.ts';
 
 async function read(tar: Uint8Array, size?: number): Promise<{ members: TarMember[]; ended: boolean }> {
@@ -14,46 +16,6 @@ async function read(tar: Uint8Array, size?: number): Promise<{ members: TarMembe
   const { ended } = await readTar(streamOf(tar, size), (member) => void members.push(member));
   return { members, ended };
 }
-
-/** A header block, made by hand so that it can be wrong in one thing at a time. */
-function header(name: string, { type = '0', size = 0, linkname = '', mode = 0o644 } = {}): Buffer {
-  const block = Buffer.alloc(512);
-  block.write(name, 0);
-  block.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
-  block.write('0000000\0'.repeat(2), 108);
-  block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
-  block.write('00000000000\0', 136);
-  block.write(type, 156);
-  block.write(linkname, 157);
-  block.write('ustar\0', 257);
-  block.write('00', 263);
-  block.fill(' ', 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return block;
-}
-
-function member(name: string, content: string): Buffer {
-  const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
-  body.write(content);
-  return Buffer.concat([header(name, { size: content.length }), body]);
-}
-
-function pax(records: Record<string, string>): Buffer {
-  const text = Object.entries(records)
-    .map(([key, value]) => {
-      const rest = ` ${key}=${value}\n`;
-      let length = rest.length + 1;
-      while (String(length).length + rest.length !== length) length++;
-      return `${length}${rest}`;
-    })
-    .join('');
-  const body = Buffer.alloc(Math.ceil(text.length / 512) * 512);
-  body.write(text);
-  return Buffer.concat([header('PaxHeader', { type: 'x', size: text.length }), body]);
-}
-
-const END = Buffer.alloc(1024);
 
 describe('readTar', () => {
   it('reads what the system tar writes, in each of its formats', async () => {
@@ -157,7 +119,45 @@ describe('readTar', () => {
     });
   });
 
+  it('applies no global PAX header, as engines do', async () => {
+    const tar = Buffer.concat([pax({ path: 'b', uid: '7' }, 'g'), member('a', 'x'), END]);
+    expect((await read(tar)).members[0]).toMatchObject({ path: 'a', uid: 0 });
+  });
+
+  it('gives extended attributes as the bytes they are, and the numbers of devices', async () => {
+    const value = Buffer.from([1, 0, 0, 2, 0x80, 0xff, 0x3d, 10]);
+    const tar = Buffer.concat([
+      pax({ 'SCHILY.xattr.security.capability': value, 'SCHILY.xattr.user.ä': 'ö' }),
+      member('a', 'x'),
+      header('null', { type: '3', device: [1, 3] }),
+      END,
+    ]);
+    const [first, second] = (await read(tar)).members;
+    expect([...(first?.xattrs ?? [])]).toEqual([
+      ['security.capability', value],
+      ['user.ä', Buffer.from('ö')],
+    ]);
+    expect(second).toMatchObject({ type: 'device', device: { kind: 'character', major: 1, minor: 3 } });
+  });
+
+  it('keeps the bytes of names that are not UTF-8', async () => {
+    const names = [Buffer.from([0x61, 0xff, 0xc3]), Buffer.from('ü😀'), Buffer.from([0xed, 0xb2, 0x80])];
+    const parts = names.flatMap((name) => [header(name), pax({ path: name }), header('short')]);
+    const { members } = await read(Buffer.concat([...parts, END]));
+    expect(members.map(({ path }) => Buffer.from(systemPath(path)))).toEqual(
+      names.flatMap((name) => [name, name]),
+    );
+    expect(members[2]?.path).toBe('ü😀');
+  });
+
   it.each([
+    ['names with a NUL', [pax({ path: 'a\0b' }), member('a', 'x')]],
+    ['link targets with a NUL', [pax({ linkpath: 'a\0b' }), header('l', { type: '2', linkname: 'x' })]],
+    [
+      'PAX records that are cut',
+      [header('x', { type: 'x', size: 9 }), block('30 path=a\n'), member('a', 'x')],
+    ],
+    ['PAX records of no length', [header('x', { type: 'x', size: 9 }), block('-1 path=a'), member('a', 'x')]],
     ['PAX numbers that are none', [pax({ uid: 'root' }), member('a', 'x')]],
     ['sparse files', [pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }), member('a', 'x')]],
     ['members of unknown type', [header('a', { type: 'S' })]],

@@ -106,6 +106,16 @@ export function zonesBase(): RootFilesystem {
 
 /** Writes an OCI layout with one single-layer image, as a stranger's tool would; returns the layer's digest. */
 export function writeBaseLayout(folder: string, { architecture, layer }: RootFilesystem): string {
+  return writeLayout(folder, architecture, [layer])[0] ?? '';
+}
+
+/** Writes an OCI layout with one image of gzipped layers; returns the layers' digests. */
+export function writeLayout(
+  folder: string,
+  architecture: string,
+  layers: readonly Buffer[],
+  tag?: string,
+): string[] {
   const blobs = join(folder, 'blobs/sha256');
   mkdirSync(blobs, { recursive: true });
   const put = (bytes: Buffer, mediaType: string) => {
@@ -113,7 +123,9 @@ export function writeBaseLayout(folder: string, { architecture, layer }: RootFil
     writeFileSync(join(blobs, hex), bytes);
     return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
   };
-  const diffId = `sha256:${createHash('sha256').update(gunzipSync(layer)).digest('hex')}`;
+  const diffIds = layers.map((layer) => {
+    return `sha256:${createHash('sha256').update(gunzipSync(layer)).digest('hex')}`;
+  });
   const config = put(
     Buffer.from(
       JSON.stringify({
@@ -124,19 +136,21 @@ export function writeBaseLayout(folder: string, { architecture, layer }: RootFil
           Cmd: ['/bin/sh'],
           WorkingDir: '/',
         },
-        rootfs: { type: 'layers', diff_ids: [diffId] },
-        history: [{ created: '2024-09-06T12:05:36Z', created_by: 'ADD rootfs.tar.gz /' }],
+        rootfs: { type: 'layers', diff_ids: diffIds },
+        history: layers.map(() => ({ created: '2024-09-06T12:05:36Z', created_by: 'ADD rootfs.tar.gz /' })),
       }),
     ),
     'application/vnd.oci.image.config.v1+json',
   );
-  const layerDescriptor = put(layer, 'application/vnd.oci.image.layer.v1.tar+gzip');
+  const descriptors = layers.map((layer) => put(layer, 'application/vnd.oci.image.layer.v1.tar+gzip'));
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
   const manifest = put(
-    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers: [layerDescriptor] })),
+    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers: descriptors })),
     mediaType,
   );
   writeFileSync(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
-  return layerDescriptor.digest;
+  const named =
+    tag === undefined ? manifest : { ...manifest, annotations: { 'org.opencontainers.image.ref.name': tag } };
+  writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [named] }));
+  return descriptors.map(({ digest }) => digest);
 }

@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -7,11 +8,13 @@ import { tempDir } from './temp.ts';
 
 const bundles = new Map<string, Promise<string>>();
 
-/** A program of `children/` as a file that every Node runs. */
+/** A program of `children/` as a file that every Node and every user runs. */
 export function bundled(name: string): Promise<string> {
   let bundle = bundles.get(name);
   if (bundle === undefined) {
-    const outfile = join(tempDir(), `${name}.mjs`);
+    const folder = tempDir();
+    chmodSync(folder, 0o755);
+    const outfile = join(folder, `${name}.mjs`);
     const entry = fileURLToPath(new URL(`./children/${name}.ts`, import.meta.url));
     bundle = build({
       entryPoints: [entry],
@@ -19,6 +22,7 @@ export function bundled(name: string): Promise<string> {
       bundle: true,
       platform: 'node',
       format: 'esm',
+      external: ['@napi-rs/xattr'],
       // For the parts that are CommonJS.
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

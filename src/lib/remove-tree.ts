@@ -1,0 +1,51 @@
+import { chmod, lstat, readdir, rm } from 'node:fs/promises';
+import { systemCode } from './errors.ts';
+
+/** Removes whatever is at `path`, if anything, also folders that their owner may not enter or write. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error;
+    await openUp(Buffer.from(path));
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Where `rm` has failed, other parts of it may still be removing. */
+async function openUp(folder: Buffer): Promise<void> {
+  await chmod(folder, 0o700).catch(() => {});
+  for (const { path, isFolder } of await entriesOf(folder).catch(() => [])) if (isFolder) await openUp(path);
+}
+
+/** Number and bytes of the files in a folder, or of the one file at `path`; links count as files. */
+export async function measureTree(path: string): Promise<{ readonly count: number; readonly size: number }> {
+  let [count, size] = [0, 0];
+  const left: Buffer[] = [Buffer.from(path)];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const found = await lstat(next).catch(() => undefined);
+    if (found?.isDirectory()) left.push(...(await entriesOf(next).catch(() => [])).map(({ path }) => path));
+    else if (found !== undefined) {
+      count++;
+      size += found.size;
+    }
+  }
+  return { count, size };
+}
+
+/** Names are bytes here: those of an image need not be UTF-8. */
+async function entriesOf(folder: Buffer): Promise<{ readonly path: Buffer; readonly isFolder: boolean }[]> {
+  const entries = (await readdir(folder, { withFileTypes: true, encoding: BYTES })) as unknown as ByteEntry[];
+  return entries.map((entry) => {
+    return { path: Buffer.concat([folder, SLASH, entry.name]), isFolder: entry.isDirectory() };
+  });
+}
+
+interface ByteEntry {
+  readonly name: Buffer;
+  isDirectory(): boolean;
+}
+
+/** Not in the types of Node 20. */
+const BYTES = 'buffer' as BufferEncoding;
+const SLASH = Buffer.from('/');

@@ -1,0 +1,131 @@
+import { basename } from 'node:path';
+import { type ContainerConfig, hostPlatform, type Platform } from '#oci-spec-types';
+import { findCommand } from '../check/command.ts';
+import { pathOf, type Subject } from '../check/subject.ts';
+import { homeOf, resolveUser } from '../check/user.ts';
+import { platformOfConfig } from '../image/load.ts';
+import type { Image, Layer } from '../image/model.ts';
+import { type ConfigChanges, changeConfig } from '../image/mutate.ts';
+import { imageFor } from '../image/select.ts';
+import { OcislimError, within } from '../lib/errors.ts';
+import { mergeTocs } from '../rootfs/tree.ts';
+import { chooseDriver, type SandboxName } from '../sandbox/choose.ts';
+import type { Limits, Mount, Network, Order, Room } from '../sandbox/room.ts';
+import { type Exit, runInRoom, type StartOptions } from '../sandbox/start.ts';
+import type { Context } from '../transports/context.ts';
+import { openSource } from '../transports/index.ts';
+import { parseLocation } from '../transports/location.ts';
+import { tocsOf } from './prepare.ts';
+
+export interface RunRequest {
+  /** A name in the store, a reference, or any other source. */
+  readonly image: string;
+  /** Take the place of the image's `Cmd` where there are any. */
+  readonly args: readonly string[];
+  readonly config: Pick<ConfigChanges, 'entrypoint' | 'env' | 'user' | 'workdir'>;
+  readonly platform?: Platform | undefined;
+  readonly mounts: readonly Mount[];
+  readonly network: Network;
+  readonly limits: Limits;
+  readonly sandbox: SandboxName;
+  readonly isInteractive: boolean;
+}
+
+export type RunOptions = Pick<StartOptions, 'onOutput' | 'passesOn'>;
+
+/**
+ * Starts an image in a sandbox and waits for its end.
+ * @throws OCISLIM_CHECK_FAILED where its command or its user is not there; what the source and the sandbox throw
+ */
+export async function run(request: RunRequest, context: Context, options: RunOptions = {}): Promise<Exit> {
+  const { image, name } = await within(request.image, () => openImage(request, context));
+  const cmd = request.args.length > 0 ? request.args : undefined;
+  const config = changeConfig(image.config.config ?? {}, { ...request.config, cmd });
+  return startImage(
+    { ...image, config: { ...image.config, config } },
+    { ...request, name },
+    context,
+    options,
+  );
+}
+
+async function openImage(
+  { image: where, platform }: RunRequest,
+  context: Context,
+): Promise<{ readonly image: Image; readonly name: string }> {
+  const { signal, store, progress } = context;
+  const { artifact } = await openSource(parseLocation(where, { default: 'any' }), context);
+  const image = await imageFor(artifact, platform ?? hostPlatform(), { signal });
+  const layers: Layer[] = [];
+  for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));
+  return { image: { ...image, layers }, name: where };
+}
+
+type StartRequest = Pick<RunRequest, 'mounts' | 'network' | 'limits' | 'sandbox' | 'isInteractive'> & {
+  readonly name: string;
+};
+
+/** Starts an image whose layers are in the store. */
+export async function startImage(
+  image: Image,
+  { name, mounts, network, limits, sandbox, isInteractive }: StartRequest,
+  context: Context,
+  options: RunOptions,
+): Promise<Exit> {
+  const { store, signal, progress } = context;
+  const tree = mergeTocs(await tocsOf(image, context));
+  const config = image.config.config ?? {};
+  const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };
+  const order = orderOf(subject, isInteractive, context.env);
+  const driver = await chooseDriver(sandbox, {
+    place: () => store.temporaryFile(),
+    memo: `${store.root}/sandbox`,
+    signal,
+  });
+  if (network === 'none' && !driver.isolatesNetwork)
+    progress.warn(`${driver.name} cannot keep ${name} off the network`);
+  const { path: root } = await store.roots.ensure(image.layers, { signal, progress });
+  const room: Room = { root, mounts, network, hostname: hostnameOf(name), limits };
+  return runInRoom(driver, room, order, { folder: await store.temporaryFile(), signal, ...options });
+}
+
+function orderOf(subject: Subject, isInteractive: boolean, env: NodeJS.ProcessEnv): Order {
+  const { config, tree, base } = subject;
+  const command = findCommand(subject);
+  const user = resolveUser(config.User ?? '', tree, base);
+  const [problem] = [...command.findings, ...user.findings];
+  if (problem !== undefined)
+    throw new OcislimError('OCISLIM_CHECK_FAILED', problem.message, { hint: problem.remedy });
+  const { uid, gids } = user.identity ?? { uid: 0, gids: new Set([0]) };
+  const [gid = 0, ...others] = gids;
+  return {
+    args: [command.path ?? '', ...command.words.slice(1)],
+    env: {
+      PATH: pathOf(config),
+      HOME: homeOf(uid, tree),
+      ...(isInteractive && env['TERM'] ? { TERM: env['TERM'] } : {}),
+      ...environmentOf(config),
+    },
+    cwd: config.WorkingDir || '/',
+    identity: { uid, gid, gids: others },
+    isInit: true,
+    isInteractive,
+  };
+}
+
+function environmentOf({ Env }: ContainerConfig): Record<string, string> {
+  return Object.fromEntries(
+    (Env ?? []).map((line) => {
+      const at = line.indexOf('=');
+      return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
+}
+
+/** The name without transport, registry, folder, tag and digest, as far as host names go (RFC 1123). */
+function hostnameOf(name: string): string {
+  const plain = basename(name.replace(/^(?:oci|oci-archive|docker|docker-archive|docker-daemon|store):/, ''))
+    .replace(/[@:].*$/, '')
+    .replace(/[^A-Za-z0-9-]/g, '-');
+  return plain.replace(/^-+/, '').slice(0, 63) || 'ocislim';
+}
