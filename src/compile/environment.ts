@@ -1,4 +1,4 @@
-/** Variables, by their names in the user's environment or in an upper-case glob of it. */
+/** Names of the user's variables that a compiler gets. */
 const PASSED: readonly RegExp[] = [
   // Where things are.
   /^(PATH|HOME|USERPROFILE|TMPDIR|TEMP|TMP|SYSTEMROOT|XDG_CACHE_HOME)$/i,
@@ -25,5 +25,7 @@ export function hostEnvironment(
 
 /** What is the same for every compiler, wherever it runs. */
 export function fixedEnvironment(created: number): Readonly<Record<string, string>> {
-  return { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', TZ: 'UTC', SOURCE_DATE_EPOCH: String(created) };
+  const locale = { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', TZ: 'UTC' };
+  // A toolchain that fetches another is not the one that was asked what it is.
+  return { ...locale, SOURCE_DATE_EPOCH: String(created), GOTOOLCHAIN: 'local' };
 }

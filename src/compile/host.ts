@@ -5,15 +5,14 @@ import { delimiter, extname, join } from 'node:path';
 import { hostPlatform, type Platform } from '#oci-spec-types';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
-import { outputOf } from '../lib/process.ts';
+import { outputOf, runProcess } from '../lib/process.ts';
 import { findArtifact } from './artifact.ts';
 import { copySource } from './copy.ts';
 import { hostEnvironment } from './environment.ts';
 import { hostCache } from './places.ts';
 import type { Places, Plan, Recipe, Wish } from './recipe.ts';
 import type { Recognised } from './recognise.ts';
-import { runPlan } from './run.ts';
-import type { Source } from './source.ts';
+import { type Runner, runPlan } from './run.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,7 +23,7 @@ export interface HostOptions {
   readonly offline: boolean;
   /** Seconds since the epoch. */
   readonly created: number;
-  /** What `identifyHost` has found. */
+  /** What {@link identifyHost} has found. */
   readonly toolchain: string | undefined;
   /** An existing folder that gets the result. */
   readonly output: string;
@@ -47,8 +46,7 @@ export interface Compiled {
  * @throws OCISLIM_TOOLCHAIN_MISSING | OCISLIM_COMPILE_FAILED | OCISLIM_PLATFORM_UNAVAILABLE
  */
 export async function compileOnHost(
-  source: Source,
-  { recipe, program }: Recognised,
+  { source, recipe, program }: Recognised,
   options: HostOptions,
 ): Promise<Compiled> {
   const { output, caches, created, env, signal, onLine } = options;
@@ -73,13 +71,14 @@ export async function compileOnHost(
       ? draft
       : program.plan({ ...wish, places: { ...places, source: source.folder } });
     await Promise.all(plan.caches.map((name) => mkdir(places.cache(name), { recursive: true })));
-    await runPlan(plan, { env: hostEnvironment(env, created), signal, onLine });
+    const fixed = hostEnvironment(env, created);
+    const run: Runner = (argv, each) => runProcess(argv, { ...each, env: { ...fixed, ...each.env }, signal });
+    await runPlan(plan, run, onLine);
     const artifact = await findArtifact(plan);
     const path = join(output, `${program.name}${plan.kind === 'jar' ? extname(artifact) : ''}`);
     await move(artifact, path);
     return { path, kind: plan.kind, start: plan.start };
   } finally {
-    // Go makes its folders read-only where it keeps modules; here it keeps none.
     await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
     kept.forget();
   }
@@ -97,13 +96,13 @@ async function move(from: string, to: string): Promise<void> {
  * @returns undefined where no command could tell; empty where the toolchain is not there
  */
 export async function identifyHost(
-  recipe: Recipe,
+  { recipe, source }: Recognised,
   options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
 ): Promise<string | undefined> {
   if (recipe.identify.length === 0) return undefined;
   const env = hostEnvironment(options.env, 0);
   const outputs = recipe.identify.map((argv) =>
-    outputOf(argv, { env, cwd: tmpdir(), signal: options.signal }),
+    outputOf(argv, { env, cwd: source.folder, signal: options.signal }),
   );
   return (await Promise.all(outputs)).map((output) => output ?? '').join('\n');
 }

@@ -5,7 +5,6 @@ import { fingerprint } from './fingerprint.ts';
 import { SANDBOX_PLACES } from './places.ts';
 import type { Wish } from './recipe.ts';
 import type { Recognised } from './recognise.ts';
-import type { Source } from './source.ts';
 
 /** Raised when what a key stands for changes. */
 const VERSION = 1;
@@ -23,8 +22,7 @@ export interface KeyOptions extends Omit<Wish, 'places'> {
  * @returns undefined where nobody can tell which toolchain it is
  */
 export async function compileKey(
-  source: Source,
-  { recipe, program }: Recognised,
+  { source, recipe, program }: Recognised,
   { compiler, memo, signal, ...wish }: KeyOptions,
 ): Promise<string | undefined> {
   if ('host' in compiler && !compiler.host) return undefined;

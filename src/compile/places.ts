@@ -30,6 +30,8 @@ export function hostCache(
       return env['CARGO_HOME'] || join(home, '.cargo');
     case 'maven':
       return join(home, '.m2', 'repository');
+    case 'npm':
+      return env['npm_config_cache'] || join(home, '.npm');
     default:
       return join(folder, name);
   }

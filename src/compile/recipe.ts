@@ -19,7 +19,7 @@ export interface Places {
  * What is kept from one run to the next. Downloads and results that tools know again by content are good for all
  * projects; what is `PROJECT_CACHES` belongs to one.
  */
-export type CacheName = 'go-build' | 'go-mod' | 'cargo' | 'cargo-target' | 'maven';
+export type CacheName = 'go-build' | 'go-mod' | 'cargo' | 'cargo-target' | 'maven' | 'npm';
 
 export const PROJECT_CACHES: ReadonlySet<CacheName> = new Set<CacheName>(['cargo-target']);
 
@@ -63,6 +63,8 @@ export interface Plan {
   readonly writesSource: boolean;
   /** It downloads what is not in its caches. */
   readonly needsNetwork: boolean;
+  /** Image that has what the program needs to run; none where it stands alone, or its file tells. */
+  readonly runsOn?: string | undefined;
 }
 
 /** One of the programs that a source can be compiled to. */
@@ -85,6 +87,11 @@ export interface Recipe {
   readonly title: string;
   /** What it is recognised by, e.g. `go.mod`. */
   readonly signs: readonly string[];
+  /**
+   * Files that mark the folder a part of which may be meant, e.g. `go.mod` above `cmd/hello`; the first counts most. Where
+   * `text` is given, the file must have it.
+   */
+  readonly roots?: readonly { readonly file: string; readonly text?: RegExp }[] | undefined;
   /** It stands back where another recipe knows the folder too: a Makefile often only calls other tools. */
   readonly isFallback?: boolean | undefined;
   /** Folders that compiling makes, relative to the source; what is in them says nothing about the result. */

@@ -1,10 +1,12 @@
 import { OcislimError } from '../lib/errors.ts';
 import type { Program, Recipe } from './recipe.ts';
 import { RECIPES } from './recipes/index.ts';
-import { type Source, SourceFolder } from './source.ts';
+import { enclosing, type Source, SourceFolder } from './source.ts';
 
 /** A program, and the recipe that knows it. */
 export interface Recognised {
+  /** The whole that it is a part of: perhaps a folder above the one that was named. */
+  readonly source: Source;
   readonly recipe: Recipe;
   readonly program: Program;
 }
@@ -36,25 +38,35 @@ export async function recognise(source: Source, shown: string, choice: Choice = 
       { hint: `say which with ${names.map((name) => `--recipe ${name}`).join(' or ')}` },
     );
   }
-  return { recipe: first.recipe, program: chosenProgram(first.programs, shown, choice.bin) };
+  return { ...first, program: chosenProgram(first.programs, shown, choice.bin) };
 }
 
 interface Found {
+  readonly source: Source;
   readonly recipe: Recipe;
   readonly programs: readonly Program[];
 }
 
 async function fitting(source: Source, recipes: readonly Recipe[]): Promise<readonly Found[]> {
-  const folder = new SourceFolder(source);
   const found: Found[] = [];
   for (const recipe of recipes) {
-    const programs = await recipe.recognise(folder);
+    const whole = await wholeOf(source, recipe);
+    const programs = await recipe.recognise(new SourceFolder(whole));
     const bad = programs.find(({ name }) => !isFileName(name));
     if (bad !== undefined) throw badName(bad.name);
-    if (programs.length > 0) found.push({ recipe, programs });
+    if (programs.length > 0) found.push({ source: whole, recipe, programs });
   }
   const certain = found.filter(({ recipe }) => recipe.isFallback !== true);
   return certain.length > 0 ? certain : found;
+}
+
+async function wholeOf(source: Source, { roots = [] }: Recipe): Promise<Source> {
+  if (source.file !== undefined) return source;
+  for (const root of roots) {
+    const whole = await enclosing(source, root);
+    if (whole !== undefined) return whole;
+  }
+  return source;
 }
 
 /** Names become paths and arguments. */

@@ -1,25 +1,28 @@
 import { OcislimError, systemCode } from '../lib/errors.ts';
-import { type Argv, type ProcessEnd, runProcess } from '../lib/process.ts';
+import type { Argv, ProcessEnd } from '../lib/process.ts';
 import type { Plan } from './recipe.ts';
 
 /** Lines of a compiler that are kept for the error. */
 const KEPT = 50;
 
-export interface RunOptions {
-  /** The whole environment but what the plan adds. */
-  readonly env: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal | undefined;
-  /** Gets each line that the compiler prints. */
-  readonly onLine?: ((line: string) => void) | undefined;
-  /** The command that runs a step where it is to run; default the step itself, on this machine. */
-  readonly wrap?: ((step: Argv, plan: Plan) => Argv) | undefined;
-}
+/** Runs a command where a plan's places are: on this machine, or in a sandbox. */
+export type Runner = (
+  argv: Argv,
+  options: {
+    readonly cwd: string;
+    /** What the plan adds to the environment. */
+    readonly env: Readonly<Record<string, string>>;
+    readonly onLine: (line: string) => void;
+  },
+) => Promise<ProcessEnd>;
 
 /**
  * Runs the steps of a plan, whose places must be there.
+ * @param onLine gets each line that the compiler prints
  * @throws OCISLIM_COMPILE_FAILED with the last lines that the failed step has printed
  */
-export async function runPlan(plan: Plan, { env, signal, onLine, wrap }: RunOptions): Promise<void> {
+export async function runPlan(plan: Plan, run: Runner, onLine?: (line: string) => void): Promise<void> {
+  const { cwd, env } = plan;
   for (const step of plan.steps) {
     const lines: string[] = [];
     const take = (line: string) => {
@@ -27,14 +30,8 @@ export async function runPlan(plan: Plan, { env, signal, onLine, wrap }: RunOpti
       if (lines.length > KEPT) lines.shift();
       onLine?.(line);
     };
-    const argv = wrap?.(step, plan) ?? step;
-    const end = await runProcess(argv, {
-      ...(wrap === undefined ? { cwd: plan.cwd } : {}),
-      env: { ...env, ...plan.env },
-      signal,
-      onLine: take,
-    }).catch((error: unknown) => {
-      throw systemCode(error) === undefined || signal?.aborted ? error : cannotRun(step, error);
+    const end = await run(step, { cwd, env, onLine: take }).catch((error: unknown) => {
+      throw systemCode(error) === undefined ? error : cannotRun(step, error);
     });
     if (end.code !== 0) throw compileFailed(step, end, lines);
   }
@@ -45,7 +42,6 @@ function cannotRun(step: Argv, error: unknown): OcislimError {
   return new OcislimError('OCISLIM_COMPILE_FAILED', why, { cause: error });
 }
 
-/** The error for a step that has failed, with what it printed last. */
 function compileFailed(step: Argv, end: ProcessEnd, output: readonly string[]): OcislimError {
   const how = end.code === null ? `was ended by ${end.signal}` : `failed with exit code ${end.code}`;
   return new OcislimError('OCISLIM_COMPILE_FAILED', `${shortened(step)} ${how}`, {

@@ -1,6 +1,7 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve, sep } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { basename, dirname, extname, join, parse, relative, resolve, sep } from 'node:path';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 
 /** What is to be compiled. */
@@ -9,6 +10,8 @@ export interface Source {
   readonly folder: string;
   /** The one file in it that is meant, e.g. `hello.go`. */
   readonly file?: string | undefined;
+  /** The part of the folder that is meant, e.g. `cmd/hello`; default all. */
+  readonly part?: string | undefined;
 }
 
 /** Bytes of a project's description that are read; real ones have a few kilobytes. */
@@ -31,6 +34,26 @@ export async function findSource(path: string, cwd: string): Promise<Source | un
   return undefined;
 }
 
+/**
+ * The nearest folder from the source's upwards that has one of the files, as far as its repository goes, with the source
+ * as a part of it; undefined where there is none.
+ */
+export async function enclosing(
+  source: Source,
+  root: { readonly file: string; readonly text?: RegExp },
+): Promise<Source | undefined> {
+  const outermost = [homedir(), tmpdir(), parse(source.folder).root];
+  for (let folder = source.folder; !outermost.includes(folder); folder = dirname(folder)) {
+    const part = relative(folder, source.folder);
+    const text = await new SourceFolder({ folder }).read(root.file);
+    if (text !== undefined && (root.text?.test(text) ?? true)) {
+      return part === '' ? { folder } : { folder, part: part.split(sep).join('/') };
+    }
+    if (existsSync(join(folder, '.git'))) return undefined;
+  }
+  return undefined;
+}
+
 export interface Listed {
   readonly name: string;
   readonly isFolder: boolean;
@@ -44,11 +67,13 @@ export class SourceFolder {
   readonly folder: string;
   /** The one file that is meant; the folder then says nothing. */
   readonly file: string | undefined;
+  readonly #part: string | undefined;
   readonly #real: Promise<string>;
 
   constructor(source: Source) {
     this.folder = source.folder;
     this.file = source.file;
+    this.#part = source.part;
     this.#real = realpath(source.folder);
     this.#real.catch(() => {});
   }
@@ -56,6 +81,12 @@ export class SourceFolder {
   /** The folder's own name. */
   get name(): string {
     return basename(this.folder);
+  }
+
+  /** Whether a path is in the part that is meant. */
+  isMeant(path: string): boolean {
+    const part = this.#part;
+    return part === undefined || path === part || path.startsWith(`${part}/`);
   }
 
   /**

@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { hostPlatform, parsePlatform } from '#oci-spec-types';
 import { type Compiled, compileOnHost, type HostOptions, identifyHost } from '../../src/compile/host.ts';
 import { compileKey } from '../../src/compile/key.ts';
@@ -16,6 +16,13 @@ import { must, root, run } from '../support/cli.ts';
 import { describeWithPeers } from '../support/peers.ts';
 import { sourceFolder } from '../support/sources.ts';
 import { tempDir } from '../support/temp.ts';
+
+// What others do in the machine's own folder for temporary files is not this file's affair.
+beforeAll(() => void vi.stubEnv('TMPDIR', tempDir()));
+
+function leftovers(): readonly string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('ocislim-compile-'));
+}
 
 /** A project of `testdata/`, in a folder that no other test uses. */
 function project(name: string): string {
@@ -40,10 +47,10 @@ async function compile(
 ): Promise<Compiled> {
   const source = await sourceAt(path);
   const chosen = recognised ?? (await recognise(source, path, { recipe, bin }));
-  return compileOnHost(source, chosen, {
+  return compileOnHost(chosen, {
     ...{ platform: hostPlatform(), link: 'static', jlink: false, offline: false, created: 0 },
     ...{ output: tempDir(), caches: tempDir(), env: process.env },
-    toolchain: await identifyHost(chosen.recipe, { env: process.env }),
+    toolchain: await identifyHost(chosen, { env: process.env }),
     ...options,
   });
 }
@@ -109,8 +116,10 @@ describeWithPeers('compiling Go on this machine', ['go', 'gcc'], () => {
 
   it('makes the program that is named, of several', async () => {
     const folder = project('hello-go-cmds');
-    for (const bin of ['hello', 'bye'])
+    for (const bin of ['hello', 'bye']) {
       expect(await must((await compile(folder, { bin })).path, [])).toBe(`${bin} from Go\n`);
+      expect(await must((await compile(join(folder, 'cmd', bin))).path, [])).toBe(`${bin} from Go\n`);
+    }
   });
 
   it('compiles for another platform', async () => {
@@ -158,7 +167,6 @@ describeWithPeers('compiling Go on this machine', ['go', 'gcc'], () => {
   it('fails with what the compiler says, and leaves nothing', async () => {
     const folder = project('hello-go');
     sourceFolder({ 'broken.go': 'package main\n\nfunc broken() { return 1 }\n' }, folder);
-    const before = leftovers();
     const lines: string[] = [];
     const output = tempDir();
     const error = await failureOf(compile(folder, { output, onLine: (line) => lines.push(line) }));
@@ -167,7 +175,7 @@ describeWithPeers('compiling Go on this machine', ['go', 'gcc'], () => {
     expect(error.output?.join('\n')).toContain('./broken.go:3:24: too many return values');
     expect(lines).toEqual(error.output);
     expect(readdirSync(output)).toEqual([]);
-    expect(leftovers()).toEqual(before);
+    expect(leftovers()).toEqual([]);
   });
 
   it('says which tools are missing, and which image has them', async () => {
@@ -180,10 +188,6 @@ describeWithPeers('compiling Go on this machine', ['go', 'gcc'], () => {
     });
   });
 });
-
-function leftovers(): readonly string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('ocislim-compile-'));
-}
 
 describeWithPeers('compiling Rust on this machine', ['cargo', 'rustc', 'gcc'], () => {
   it('makes the same static program in any folder', async () => {
@@ -210,7 +214,7 @@ describeWithPeers('compiling Rust on this machine', ['cargo', 'rustc', 'gcc'], (
       'crates/app/src/bin/one.rs': main,
       'crates/app/src/bin/two.rs': main,
     });
-    const { path } = await compile(folder, { bin: 'two' });
+    const { path } = await compile(join(folder, 'crates/app'), { bin: 'two' });
     expect(await must(path, [])).toBe('work\n');
     expect(readdirSync(folder).sort()).toEqual(['Cargo.toml', 'crates']);
   });
@@ -273,7 +277,7 @@ describeWithPeers('compiling C and C++ on this machine', ['gcc', 'g++', 'make', 
     });
     const [program] = await recipe.recognise(source);
     if (program === undefined) throw new Error('no program');
-    const { path } = await compile(folder, { recognised: { recipe, program } });
+    const { path } = await compile(folder, { recognised: { source: { folder }, recipe, program } });
     expect(path).toMatch(/\/tool$/);
     expect(await must(path, [])).toBe('hello from C\n');
     expect(readdirSync(folder).sort()).toEqual(['Makefile', 'greeting.c', 'greeting.h', 'hello.c']);
@@ -299,13 +303,12 @@ describeWithPeers('compiling C and C++ on this machine', ['gcc', 'g++', 'make', 
     const folder = sourceFolder({
       Makefile: `all:\n\t@sh -c 'trap "" TERM; sleep ${mark} & sleep ${mark} & echo started; wait; sleep ${mark}'\n`,
     });
-    const before = leftovers();
     const abort = new AbortController();
     const onLine = (line: string) => line === 'started' && abort.abort();
     const work = compile(folder, { signal: abort.signal, onLine });
     await expect(work).rejects.toMatchObject({ name: 'AbortError' });
     expect(await running(mark)).toBe('');
-    expect(leftovers()).toEqual(before);
+    expect(leftovers()).toEqual([]);
   });
 });
 
@@ -352,17 +355,36 @@ describeWithPeers('compiling Java on this machine', ['javac', 'jlink', 'jdeps', 
   });
 });
 
+describeWithPeers('compiling for Node.js on this machine', ['npm'], () => {
+  it('makes the same script in any folder', async () => {
+    const { path, kind } = await expectSame('hello-node', undefined);
+    expect(kind).toBe('program');
+    expect(await must(path, [])).toBe('hello from Node.js true\n');
+  });
+
+  it('runs the build of a package whose program is made by it', async () => {
+    const folder = project('hello-node');
+    const description = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const build = 'mkdir dist && cp *.js dist';
+    const changed = { ...description, bin: { made: './dist/hello.js' }, scripts: { build } };
+    sourceFolder({ 'package.json': JSON.stringify(changed) }, folder);
+    const { path } = await compile(folder, { bin: 'made' });
+    expect(await must(path, [])).toBe('hello from Node.js true\n');
+    expect(readdirSync(folder)).not.toContain('dist');
+  });
+});
+
 describeWithPeers('the key of a compile on this machine', ['go', 'rustc', 'gcc', 'javac', 'mvn'], () => {
   it('is there where the toolchain tells what it is, and only there', async () => {
     const wish = {
-      ...{ platform: hostPlatform(), host: hostPlatform(), link: 'static', jlink: false },
+      ...{ platform: hostPlatform(), host: hostPlatform(), link: 'static' as const, jlink: false },
       ...{ offline: false, created: 0 },
-    } as const;
+    };
     const keyOf = async (path: string) => {
       const source = await sourceAt(path);
       const recognised = await recognise(source, path);
-      const host = await identifyHost(recognised.recipe, { env: process.env });
-      return compileKey(source, recognised, { ...wish, toolchain: host, compiler: { host } });
+      const host = await identifyHost(recognised, { env: process.env });
+      return compileKey(recognised, { ...wish, toolchain: host, compiler: { host } });
     };
     for (const name of [
       'hello-go',

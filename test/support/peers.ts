@@ -23,6 +23,7 @@ const PACKAGES = {
   make: 'make',
   cmake: 'cmake',
   mvn: 'maven',
+  npm: 'npm',
   javac: 'default-jdk-headless',
   jdeps: 'default-jdk-headless',
   jlink: 'default-jdk-headless',

@@ -9,6 +9,7 @@ export const go: Recipe = {
   name: 'go',
   title: 'Go',
   signs: ['go.mod', 'go.work', '*.go'],
+  roots: [{ file: 'go.work' }, { file: 'go.mod' }],
   leavings: [],
   identify: [
     ['go', 'version'],
@@ -24,7 +25,7 @@ export const go: Recipe = {
     const modules = work === undefined ? ['.'] : workModules(work);
     const traits = await traitsOf(source, modules, work);
     const packages = (await Promise.all(modules.map((each) => packagesOf(source, each)))).flat();
-    return programsOf(packages, source.name, mod, traits);
+    return programsOf(packages, source, mod, traits);
   },
 };
 
@@ -63,22 +64,27 @@ async function looseFiles(source: SourceFolder): Promise<readonly Program[]> {
 
 function programsOf(
   packages: readonly Package[],
-  folder: string,
+  source: SourceFolder,
   mod: string | undefined,
   traits: Traits,
 ): readonly Program[] {
   const usesC = packages.some((each) => each.usesC);
-  const mains = packages.filter((each) => each.isMain);
-  const inCmd = mains.filter((each) => /(^|\/)cmd\/[^/]+$/.test(each.folder));
-  return mains.map(({ folder: path }) => ({
-    name: path === '.' ? moduleName(mod ?? '', folder) : posix.basename(path),
-    isDefault: path === '.' || (inCmd.length === 1 && inCmd[0]?.folder === path && !mains.some(isRoot)),
-    plan: (wish) => plan(wish, [path === '.' ? '.' : `./${path}`], usesC, traits),
-  }));
-}
-
-function isRoot({ folder }: Package): boolean {
-  return folder === '.';
+  const mains = packages.filter((each) => each.isMain && source.isMeant(each.folder));
+  const names = mains.map(({ folder }) =>
+    folder === '.' ? moduleName(mod ?? '', source.name) : posix.basename(folder),
+  );
+  const commands = mains.filter(({ folder }) => /(^|\/)cmd\/[^/]+$/.test(folder));
+  const preferred =
+    mains.find(({ folder }) => folder === '.') ?? (commands.length === 1 ? commands[0] : undefined);
+  return mains.map((each, at) => {
+    const { folder } = each;
+    const isUnique = names.filter((name) => name === names[at]).length === 1;
+    return {
+      name: (isUnique ? names[at] : undefined) ?? folder.replaceAll('/', '-'),
+      isDefault: each === preferred,
+      plan: (wish) => plan(wish, [folder === '.' ? '.' : `./${folder}`], usesC, traits),
+    };
+  });
 }
 
 /** As `go build` names it: the last part of the module's path that is no major version. */

@@ -5,7 +5,8 @@ import { go } from './go.ts';
 import { java } from './java.ts';
 import { make } from './make.ts';
 import { maven } from './maven.ts';
+import { node } from './node.ts';
 import { rust } from './rust.ts';
 
 /** All recipes; one more language is one more line. */
-export const RECIPES: readonly Recipe[] = [go, rust, c, cmake, make, java, maven];
+export const RECIPES: readonly Recipe[] = [go, rust, c, cmake, make, java, maven, node];

@@ -11,6 +11,7 @@ export const rust: Recipe = {
   name: 'rust',
   title: 'Rust',
   signs: ['Cargo.toml', '*.rs'],
+  roots: [{ file: 'Cargo.toml', text: /^\s*\[workspace/m }],
   leavings: ['target'],
   identify: [
     ['rustc', '-vV'],
@@ -61,7 +62,8 @@ async function traitsOf(source: SourceFolder, manifest: Table): Promise<Traits> 
   const wantsSome = lock === undefined ? 'dependencies' in manifest : /^source = "/m.test(lock);
   return {
     isLocked: lock !== undefined,
-    hasDownloads: wantsSome && !isVendored,
+    // rustup fetches what the file names.
+    hasDownloads: (wantsSome && !isVendored) || toolchain !== undefined,
     image: `rust:${channel ?? '1'}-alpine`,
   };
 }
@@ -81,7 +83,7 @@ async function packageFolders(source: SourceFolder, manifest: Table): Promise<re
       folders.push(...listed.filter((each) => each.isFolder).map(({ name }) => posix.join(parent, name)));
     }
   }
-  return [...new Set(folders)].filter((folder) => !excluded.includes(folder));
+  return [...new Set(folders)].filter((folder) => !excluded.includes(folder) && source.isMeant(folder));
 }
 
 /** A package's programs: those it names, and those that lie where cargo looks (§ Cargo Targets, Target auto-discovery). */
