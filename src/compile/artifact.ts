@@ -49,8 +49,8 @@ async function filesBelow(root: string, depth: number): Promise<readonly string[
     seen += listed.length;
     for (const each of listed) {
       if (each.isFile()) files.push(join(path, each.name));
-      // CMake tries its compilers there.
-      else if (each.isDirectory() && left > 0 && !/^(\.git|CMakeFiles)$/.test(each.name))
+      // CMake and Meson try their compilers there.
+      else if (each.isDirectory() && left > 0 && !/^(\.git|CMakeFiles|meson-private)$/.test(each.name))
         folders.push({ path: join(path, each.name), depth: left - 1 });
     }
   }

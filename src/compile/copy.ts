@@ -1,8 +1,16 @@
 import { constants } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Program, Recipe } from './recipe.ts';
+import type { Plan, Program, Recipe } from './recipe.ts';
 import type { Source } from './source.ts';
+
+/** Whether a plan is for a copy of the source. A program of single files sees these alone, so that its key knows all it sees. */
+export function needsCopy(
+  { files }: Pick<Program, 'files'>,
+  { writesSource }: Pick<Plan, 'writesSource'>,
+): boolean {
+  return writesSource || files !== undefined;
+}
 
 /** Copies what a program is compiled from into a new folder, so that compiling changes nothing of the user's. */
 export async function copySource(

@@ -7,7 +7,7 @@ import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { outputOf, runProcess } from '../lib/process.ts';
 import { findArtifact } from './artifact.ts';
-import { copySource } from './copy.ts';
+import { copySource, needsCopy } from './copy.ts';
 import { hostEnvironment } from './environment.ts';
 import { hostCache } from './places.ts';
 import type { Places, Plan, Recipe, Wish } from './recipe.ts';
@@ -59,17 +59,17 @@ export async function compileOnHost(
       scratch: join(temporary, 'work'),
       cache: (name) => hostCache(name, env, caches),
     };
-    const wish: Wish = { ...options, places, host: hostPlatform() };
-    // The tools for this machine's own platform first: without them nothing can be said of others.
-    await requireTools(recipe, program.plan({ ...wish, platform: wish.host, jlink: false }), env);
+    const wish: Wish = { ...options, places, host: thisMachine() };
+    // The tools that it takes anyhow first: without them nothing can be said of other platforms.
+    const native = { platform: hostPlatform(), host: hostPlatform() };
+    await requireTools(recipe, program.plan({ ...wish, ...native, jlink: false }), env);
     const draft = program.plan(wish);
     await requireTools(recipe, draft, env);
     await mkdir(places.output);
     await mkdir(places.scratch);
-    if (draft.writesSource) await copySource(source, recipe, program, places.source);
-    const plan = draft.writesSource
-      ? draft
-      : program.plan({ ...wish, places: { ...places, source: source.folder } });
+    const isCopied = needsCopy(program, draft);
+    if (isCopied) await copySource(source, recipe, program, places.source);
+    const plan = isCopied ? draft : program.plan({ ...wish, places: { ...places, source: source.folder } });
     await Promise.all(plan.caches.map((name) => mkdir(places.cache(name), { recursive: true })));
     const fixed = hostEnvironment(env, created);
     const run: Runner = (argv, each) => runProcess(argv, { ...each, env: { ...fixed, ...each.env }, signal });
@@ -82,6 +82,11 @@ export async function compileOnHost(
     await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
     kept.forget();
   }
+}
+
+/** What compilers make here that are told nothing of platforms. */
+function thisMachine(): Platform {
+  return { ...hostPlatform(), os: process.platform };
 }
 
 async function move(from: string, to: string): Promise<void> {

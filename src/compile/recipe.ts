@@ -59,7 +59,7 @@ export interface Plan {
   readonly tools: readonly string[];
   /** Images that have them, the best first. */
   readonly images: readonly string[];
-  /** It writes into the folder of the source, and needs a copy. */
+  /** It writes into the folder of the source, and gets a copy: see `needsCopy`. */
   readonly writesSource: boolean;
   /** It downloads what is not in its caches. */
   readonly needsNetwork: boolean;
@@ -73,7 +73,7 @@ export interface Program {
   readonly name: string;
   /** The one that is meant where none is named. */
   readonly isDefault?: boolean | undefined;
-  /** All files it is made of, relative to the folder, where that is not the folder; it gets a copy of just these. */
+  /** All files it is made of, relative to the folder, where that is not the whole folder; it gets a copy of just these. */
   readonly files?: readonly string[] | undefined;
   /** @throws OCISLIM_PLATFORM_UNAVAILABLE where that platform cannot be had there */
   plan(wish: Wish): Plan;

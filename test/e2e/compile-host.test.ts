@@ -312,6 +312,14 @@ describeWithPeers('compiling C and C++ on this machine', ['gcc', 'g++', 'make', 
   });
 });
 
+describeWithPeers('compiling with Meson on this machine', ['meson', 'ninja', 'gcc'], () => {
+  it('makes the same static program in any folder', async () => {
+    const { path } = await expectSame('hello-meson', undefined);
+    expect(await must(path, [])).toBe('hello from Meson\n');
+    await expectStatic(path);
+  });
+});
+
 /** Of a Makefile, whose own flags may not strip it. */
 async function expectStaticCode(path: string): Promise<void> {
   const facts = await elfOf(path);
@@ -338,6 +346,21 @@ describeWithPeers('compiling Java on this machine', ['javac', 'jlink', 'jdeps', 
   it('makes the same jar with Maven in any folder', async () => {
     const { path, kind } = await expectSame('hello-maven', undefined);
     expect(kind).toBe('jar');
+    expect(await must('java', ['-jar', path])).toBe('hello from Maven\n');
+  });
+
+  it('makes the jar of one module with Maven, and of what that needs', async () => {
+    const folder = project('hello-maven');
+    const pom = readFileSync(join(folder, 'pom.xml'), 'utf8');
+    const parent = pom
+      .replace('<artifactId>hello</artifactId>', '<artifactId>all</artifactId><packaging>pom</packaging>')
+      .replace('<build>', '<modules><module>hello</module><module>other</module></modules><build>');
+    cpSync(join(folder, 'src'), join(folder, 'hello/src'), { recursive: true });
+    sourceFolder(
+      { 'pom.xml': parent, 'hello/pom.xml': pom, 'other/pom.xml': pom.replace('>hello<', '>other<') },
+      folder,
+    );
+    const { path } = await compile(folder, { bin: 'hello' });
     expect(await must('java', ['-jar', path])).toBe('hello from Maven\n');
   });
 

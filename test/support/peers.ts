@@ -22,6 +22,8 @@ const PACKAGES = {
   cargo: 'cargo',
   make: 'make',
   cmake: 'cmake',
+  meson: 'meson',
+  ninja: 'ninja-build',
   mvn: 'maven',
   npm: 'npm',
   javac: 'default-jdk-headless',

@@ -43,7 +43,7 @@ export const c: Recipe = {
             caches: [],
             tools: compilers[language].slice(0, 1),
             images: ['gcc:14'],
-            writesSource: true,
+            writesSource: false,
             needsNetwork: false,
           };
         },

@@ -5,8 +5,9 @@ import { go } from './go.ts';
 import { java } from './java.ts';
 import { make } from './make.ts';
 import { maven } from './maven.ts';
+import { meson } from './meson.ts';
 import { node } from './node.ts';
 import { rust } from './rust.ts';
 
 /** All recipes; one more language is one more line. */
-export const RECIPES: readonly Recipe[] = [go, rust, c, cmake, make, java, maven, node];
+export const RECIPES: readonly Recipe[] = [go, rust, c, cmake, meson, make, java, maven, node];

@@ -37,7 +37,7 @@ export const java: Recipe = {
             caches: [],
             tools: ['javac', 'jar'],
             images: ['eclipse-temurin:21-jdk'],
-            writesSource: true,
+            writesSource: false,
             needsNetwork: false,
           });
         },

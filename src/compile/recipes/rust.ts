@@ -168,7 +168,7 @@ function planFile(wish: Wish, file: string): Plan {
     caches: [],
     tools: ['rustc'],
     images: ['rust:1-alpine'],
-    writesSource: true,
+    writesSource: false,
     needsNetwork: false,
   };
 }
