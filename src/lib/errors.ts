@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   OCISLIM_DISK_FULL: ExitCode.Failed,
   OCISLIM_NOT_WRITABLE: ExitCode.Failed,
   OCISLIM_ENGINE_FAILED: ExitCode.Failed,
+  OCISLIM_TOOLCHAIN_MISSING: ExitCode.Compile,
+  OCISLIM_COMPILE_FAILED: ExitCode.Compile,
   OCISLIM_MANIFEST_UNKNOWN: ExitCode.Network,
   OCISLIM_BLOB_UNKNOWN: ExitCode.Network,
   OCISLIM_REGISTRY_UNREACHABLE: ExitCode.Network,
@@ -61,6 +63,8 @@ export interface ErrorDetail {
   readonly cause?: unknown;
   /** What a check has found, as `--json` prints it. */
   readonly check?: readonly object[] | undefined;
+  /** The last lines of what a failed program printed, as `--json` prints them. */
+  readonly output?: readonly string[] | undefined;
 }
 
 export class OcislimError extends Error {
@@ -68,12 +72,14 @@ export class OcislimError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly check: readonly object[];
+  readonly output: readonly string[] | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.hint = detail.hint;
     this.check = detail.check ?? [];
+    this.output = detail.output;
   }
 
   get exitCode(): ExitCode {
@@ -86,6 +92,7 @@ export class OcislimError extends Error {
     return new OcislimError(this.code, `${prefix}: ${this.message}`, {
       hint: this.hint,
       check: this.check,
+      output: this.output,
       cause: this,
     });
   }

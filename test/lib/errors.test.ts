@@ -26,7 +26,7 @@ describe('OcislimError', () => {
 
   it('has the exit codes that are documented', () => {
     const codes = new Set(Object.values(ERROR_CODES));
-    expect([...codes].sort((a, b) => a - b)).toEqual([1, 2, 4, 5, 6, 130]);
+    expect([...codes].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 130]);
     expect(Object.keys(ERROR_CODES).every((code) => code.startsWith('OCISLIM_'))).toBe(true);
   });
 });

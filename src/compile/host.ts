@@ -1,0 +1,139 @@
+import { constants } from 'node:fs';
+import { access, cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, extname, join } from 'node:path';
+import { hostPlatform, type Platform } from '#oci-spec-types';
+import { removeOnInterrupt } from '../lib/atomic-file.ts';
+import { OcislimError, systemCode } from '../lib/errors.ts';
+import { outputOf, runProcess } from '../lib/process.ts';
+import { findArtifact } from './artifact.ts';
+import { copySource, needsCopy } from './copy.ts';
+import { hostEnvironment } from './environment.ts';
+import { hostCache } from './places.ts';
+import type { Places, Plan, Recipe, Wish } from './recipe.ts';
+import type { Recognised } from './recognise.ts';
+import { type Runner, runPlan } from './run.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface HostOptions {
+  readonly platform: Platform;
+  readonly link: Wish['link'];
+  readonly jlink: boolean;
+  readonly offline: boolean;
+  /** Seconds since the epoch. */
+  readonly created: number;
+  /** What {@link identifyHost} has found. */
+  readonly toolchain: string | undefined;
+  /** An existing folder that gets the result. */
+  readonly output: string;
+  /** A folder for what outlasts the run and belongs to this project. */
+  readonly caches: string;
+  readonly env: Environment;
+  readonly signal?: AbortSignal | undefined;
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** What was compiled. */
+export interface Compiled {
+  readonly path: string;
+  readonly kind: Plan['kind'];
+  readonly start?: Plan['start'];
+}
+
+/**
+ * Compiles a program with the tools of this machine.
+ * @throws OCISLIM_TOOLCHAIN_MISSING | OCISLIM_COMPILE_FAILED | OCISLIM_PLATFORM_UNAVAILABLE
+ */
+export async function compileOnHost(
+  { source, recipe, program }: Recognised,
+  options: HostOptions,
+): Promise<Compiled> {
+  const { output, caches, created, env, signal, onLine } = options;
+  const temporary = await mkdtemp(join(tmpdir(), 'ocislim-compile-'));
+  const kept = removeOnInterrupt(temporary);
+  try {
+    const places: Places = {
+      source: join(temporary, 'src'),
+      output: join(temporary, 'out'),
+      scratch: join(temporary, 'work'),
+      cache: (name) => hostCache(name, env, caches),
+    };
+    const wish: Wish = { ...options, places, host: thisMachine() };
+    // The tools that it takes anyhow first: without them nothing can be said of other platforms.
+    const native = { platform: hostPlatform(), host: hostPlatform() };
+    await requireTools(recipe, program.plan({ ...wish, ...native, jlink: false }), env);
+    const draft = program.plan(wish);
+    await requireTools(recipe, draft, env);
+    await mkdir(places.output);
+    await mkdir(places.scratch);
+    const isCopied = needsCopy(program, draft);
+    if (isCopied) await copySource(source, recipe, program, places.source);
+    const plan = isCopied ? draft : program.plan({ ...wish, places: { ...places, source: source.folder } });
+    await Promise.all(plan.caches.map((name) => mkdir(places.cache(name), { recursive: true })));
+    const fixed = hostEnvironment(env, created);
+    const run: Runner = (argv, each) => runProcess(argv, { ...each, env: { ...fixed, ...each.env }, signal });
+    await runPlan(plan, run, onLine);
+    const artifact = await findArtifact(plan);
+    const path = join(output, `${program.name}${plan.kind === 'jar' ? extname(artifact) : ''}`);
+    await move(artifact, path);
+    return { path, kind: plan.kind, start: plan.start };
+  } finally {
+    await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
+    kept.forget();
+  }
+}
+
+/** What compilers make here that are told nothing of platforms. */
+function thisMachine(): Platform {
+  return { ...hostPlatform(), os: process.platform };
+}
+
+async function move(from: string, to: string): Promise<void> {
+  await rename(from, to).catch(async (error: unknown) => {
+    if (systemCode(error) !== 'EXDEV') throw error;
+    await cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  });
+}
+
+/**
+ * What this machine's toolchain for a recipe says of itself: a part of the key, and what plans are made by.
+ * @returns undefined where no command could tell; empty where the toolchain is not there
+ */
+export async function identifyHost(
+  { recipe, source }: Recognised,
+  options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
+): Promise<string | undefined> {
+  if (recipe.identify.length === 0) return undefined;
+  const env = hostEnvironment(options.env, 0);
+  const outputs = recipe.identify.map((argv) =>
+    outputOf(argv, { env, cwd: source.folder, signal: options.signal }),
+  );
+  return (await Promise.all(outputs)).map((output) => output ?? '').join('\n');
+}
+
+/** @throws OCISLIM_TOOLCHAIN_MISSING naming what was looked for, and the image that has it */
+async function requireTools(recipe: Recipe, plan: Plan, env: Environment): Promise<void> {
+  const found = await Promise.all(plan.tools.map((tool) => isOnPath(tool, env)));
+  const missing = plan.tools.filter((_, at) => !found[at]);
+  if (missing.length === 0) return;
+  const [image = 'IMAGE'] = plan.images;
+  throw new OcislimError(
+    'OCISLIM_TOOLCHAIN_MISSING',
+    `${recipe.title}: ${missing.join(', ')} not found in PATH (looked for ${plan.tools.join(', ')})`,
+    { hint: `install it, or compile in an image that has it: --toolchain ${image}` },
+  );
+}
+
+async function isOnPath(tool: string, env: Environment): Promise<boolean> {
+  const names = process.platform === 'win32' ? [`${tool}.exe`, `${tool}.cmd`] : [tool];
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  for (const file of folders.flatMap((folder) => names.map((name) => join(folder, name)))) {
+    const isProgram = await access(file, constants.X_OK).then(
+      async () => (await stat(file)).isFile(),
+      () => false,
+    );
+    if (isProgram) return true;
+  }
+  return false;
+}

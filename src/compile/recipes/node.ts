@@ -1,0 +1,104 @@
+import { posix } from 'node:path';
+import { OcislimError } from '../../lib/errors.ts';
+import type { Plan, Program, Recipe, Wish } from '../recipe.ts';
+import type { SourceFolder } from '../source.ts';
+
+/**
+ * A program of an npm package as one script, bundled by the esbuild that the package depends on; it runs on an image of
+ * Node.js.
+ */
+export const node: Recipe = {
+  name: 'node',
+  title: 'Node.js',
+  signs: ['package.json with bin, package-lock.json and esbuild'],
+  leavings: ['node_modules'],
+  identify: [
+    ['node', '--version'],
+    ['npm', '--version'],
+  ],
+  recognise: async (source) => {
+    const text = source.file === undefined ? await source.read('package.json') : undefined;
+    if (text === undefined || !(await source.has('package-lock.json'))) return [];
+    const description = parsed(text);
+    const { dependencies, devDependencies } = description;
+    if (!('esbuild' in { ...table(dependencies), ...table(devDependencies) })) return [];
+    const { build } = table(description['scripts']);
+    const runsOn = nodeImage(table(description['engines'])['node']);
+    const programs = entries(description, source).map(async ([name, path]): Promise<Program> => {
+      const isMade = !(await source.has(path));
+      const needsBuild = isMade && typeof build === 'string';
+      return { name, plan: (wish) => plan(wish, path, needsBuild, runsOn) };
+    });
+    return Promise.all(programs);
+  },
+};
+
+type Table = Readonly<Record<string, unknown>>;
+
+function parsed(text: string): Table {
+  try {
+    return table(JSON.parse(text));
+  } catch (error) {
+    throw new OcislimError('OCISLIM_INPUT_INVALID', 'package.json: not JSON', { cause: error });
+  }
+}
+
+function table(value: unknown): Table {
+  return typeof value === 'object' && value !== null ? (value as Table) : {};
+}
+
+/** Names of programs and their files, but for those out of the package (docs.npmjs.com, package.json § bin). */
+function entries({ bin, name }: Table, source: SourceFolder): readonly (readonly [string, string])[] {
+  const own = typeof name === 'string' ? posix.basename(name) : source.name;
+  const all = typeof bin === 'string' ? { [own]: bin } : table(bin);
+  return Object.entries(all).flatMap(([each, path]) => {
+    const inside = typeof path === 'string' ? posix.normalize(path) : '..';
+    return inside.startsWith('..') || posix.isAbsolute(inside) ? [] : [[each, inside] as const];
+  });
+}
+
+/** Of the oldest version that the package runs on. */
+function nodeImage(engines: unknown): string {
+  const major = typeof engines === 'string' ? /\d{2}/.exec(engines)?.[0] : undefined;
+  return `node:${major ?? '24'}-alpine`;
+}
+
+/** Writes the bundle as a file that can be started. */
+const FINISH = `const { readFileSync, writeFileSync } = require('node:fs');
+const [, from, to] = process.argv;
+const code = readFileSync(from, 'utf8').replace(/^#!.*\\n/, '');
+writeFileSync(to, '#!/usr/bin/env node\\n' + code, { mode: 0o755 });`;
+
+function plan({ places, offline }: Wish, path: string, needsBuild: boolean, image: string): Plan {
+  const bundle = `${places.scratch}/bundle.cjs`;
+  const output = `${places.output}/program`;
+  return {
+    steps: [
+      [
+        'npm',
+        'ci',
+        '--ignore-scripts',
+        '--no-audit',
+        '--no-fund',
+        offline ? '--offline' : '--prefer-offline',
+      ],
+      ...(needsBuild ? [['npm', 'run', 'build']] : []),
+      [
+        ...['node', 'node_modules/esbuild/bin/esbuild', `./${path}`, '--bundle', '--platform=node'],
+        ...['--format=cjs', '--define:import.meta.url=__url', `--outfile=${bundle}`, '--log-level=warning'],
+        '--banner:js=const __url = require("node:url").pathToFileURL(__filename).href;',
+      ],
+      ['node', '-e', FINISH, bundle, output],
+    ],
+    cwd: places.source,
+    env: { npm_config_cache: places.cache('npm'), npm_config_update_notifier: 'false' },
+    artifact: output,
+    kind: 'program',
+    caches: ['npm'],
+    tools: ['node', 'npm'],
+    images: [image],
+    writesSource: true,
+    needsNetwork: true,
+    runsOn: image,
+  };
+}

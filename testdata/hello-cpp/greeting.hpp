@@ -1,0 +1,5 @@
+#pragma once
+
+#include <string>
+
+inline const std::string greeting = "hello from C++";

@@ -1,0 +1,6 @@
+#include <iostream>
+#include "greeting.hpp"
+
+int main() {
+    std::cout << greeting << std::endl;
+}
