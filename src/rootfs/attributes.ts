@@ -91,9 +91,14 @@ function modeFor(inode: Inode, attributes: Attributes, owned: boolean): number {
   return mode;
 }
 
-/** Times that every file system takes, in seconds; the system cuts off what is below a microsecond. */
+/** The difference between two numbers next to each other where times of today are, in seconds. */
+const TICK = 2.4e-7;
+
+/** Seconds that every file system takes, so that a Node that cuts them off at microseconds cuts at the right one. */
 function systemTime(mtime: number): number {
-  return Math.min(Math.max(Math.round(mtime * 1e6) / 1e6 + 4e-7, -(2 ** 31)), 2 ** 33);
+  const microseconds = Math.round(Math.min(Math.max(mtime, -(2 ** 31)), 2 ** 33) * 1e6);
+  const seconds = microseconds / 1e6;
+  return Math.trunc(seconds * 1e6) === microseconds ? seconds : seconds + TICK;
 }
 
 /** Those of another namespace are about the machine that packed them, or would mean something to overlayfs here. */

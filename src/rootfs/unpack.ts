@@ -25,7 +25,7 @@ import {
   type Unkept,
   unkeptOf,
 } from './attributes.ts';
-import { everything, type Folder, find, type Leaf, newFolder, resolve } from './inodes.ts';
+import { everything, type Folder, find, type Inode, type Leaf, newFolder, resolve } from './inodes.ts';
 import { makeSpecialFiles, type SpecialFile } from './special-files.ts';
 import { OPAQUE, WHITEOUT } from './tree.ts';
 
@@ -46,6 +46,9 @@ export interface Unpacked {
 }
 
 const SIZE_LIMIT = 64 * 2 ** 30;
+
+/** FIFOs and devices, each of which takes a process; the `/dev` of old images has some hundreds. */
+const SPECIAL_LIMIT = 10_000;
 
 /** Bytes of a path inside the root; the kernel takes 4095 with what is before it. */
 const PATH_LIMIT = 3000;
@@ -109,6 +112,13 @@ async function unpackLayer(
   if (!ended) throw new OcislimError('OCISLIM_ARCHIVE_INVALID', `${what}: cut short, it has no end marker`);
 }
 
+/** What a hard link names. */
+interface Linked {
+  readonly inode: Leaf;
+  /** A path without links. */
+  readonly parts: readonly string[];
+}
+
 const writeSome = promisify(writeToFile);
 
 /** Chunks at most this long are written at once; longer content is written while more of it is unpacked. */
@@ -126,6 +136,7 @@ class UnpackedRoot {
   #members = 0;
   #size = 0;
   #xattrSize = 0;
+  #specialFiles = 0;
 
   constructor(folder: string, { sizeLimit = SIZE_LIMIT }: UnpackOptions) {
     this.#folder = folder;
@@ -151,7 +162,7 @@ class UnpackedRoot {
     this.#size += size;
     if (this.#size > this.#sizeLimit)
       throw invalid(path, `with it there are more than ${this.#sizeLimit} bytes`);
-    if (Buffer.byteLength(linkname) > TARGET_LIMIT) throw invalid(path, 'the target of the link is too long');
+    if (bytesIn(linkname) > TARGET_LIMIT) throw invalid(path, 'the target of the link is too long');
     for (const id of [uid, gid])
       if (!Number.isInteger(id) || id < 0 || id >= 2 ** 32 - 1) throw invalid(path, `no owner can be ${id}`);
   }
@@ -188,7 +199,6 @@ class UnpackedRoot {
     member: TarMember,
     content: AsyncIterable<Uint8Array>,
   ): Promise<void> {
-    const parts = [...above, name];
     const linked = member.type === 'hardlink' ? this.#linked(member) : undefined;
     const folder = this.#ensureFolder(above);
     const before = folder.names.get(name);
@@ -198,18 +208,18 @@ class UnpackedRoot {
       return;
     }
     if (before !== undefined) this.#remove(folder, above, name);
-    const path = this.#pathOf(parts);
-    if (linked !== undefined) {
-      // The old name may have been in what was just removed.
-      const target = find(this.#root, linked.parts) === linked.inode ? linked.inode : undefined;
-      if (target === undefined)
-        throw invalid(member.path, `is a link to ${member.linkname}, which it replaces`);
-      if (!isSpecial(target)) linkSync(this.#pathOf(linked.parts), path);
-      folder.names.set(name, { inode: target, layer: this.#layer });
-      return;
-    }
-    const inode = member.type === 'directory' ? newFolder() : leafOf(member);
+    const path = this.#pathOf([...above, name]);
+    const inode = linked === undefined ? inodeOf(member) : this.#link(linked, path, member);
     folder.names.set(name, { inode, layer: this.#layer });
+    if (linked === undefined) await this.#create(inode, path, member, content);
+  }
+
+  async #create(
+    inode: Inode,
+    path: string | Buffer,
+    member: TarMember,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
     const attributes = this.#attributesOf(member);
     if (inode.type === 'file' && attributes.xattrs === undefined) {
       await writeFile(path, content, member.size, (file) => finishFile(file, inode, attributes));
@@ -223,10 +233,19 @@ class UnpackedRoot {
     inode.pending = attributes;
     if (inode.type === 'directory') mkdirSync(path, 0o700);
     else if (inode.type === 'file') await writeFile(path, content, member.size);
+    else if (++this.#specialFiles > SPECIAL_LIMIT)
+      throw invalid(member.path, `with it there are more than ${SPECIAL_LIMIT} FIFOs and devices`);
+  }
+
+  #link({ inode, parts }: Linked, path: string | Buffer, { path: as, linkname }: TarMember): Leaf {
+    // What was in the way of the new name may have been the old one.
+    if (find(this.#root, parts) !== inode) throw invalid(as, `is a link to ${linkname}, which it replaces`);
+    if (!isSpecial(inode)) linkSync(this.#pathOf(parts), path);
+    return inode;
   }
 
   /** What a hard link names: links on the way are followed, one at its end is not (linkat(2)). */
-  #linked({ path, linkname = '' }: TarMember): { readonly inode: Leaf; readonly parts: readonly string[] } {
+  #linked({ path, linkname = '' }: TarMember): Linked {
     const slash = linkname.lastIndexOf('/');
     const above = resolve(this.#root, linkname.slice(0, Math.max(slash, 0)));
     const parts = [...above, linkname.slice(slash + 1)];
@@ -262,8 +281,8 @@ class UnpackedRoot {
 
   #pathOf(parts: readonly string[]): string | Buffer {
     const path = parts.join('/');
-    if (Buffer.byteLength(path) > PATH_LIMIT) throw invalid(path, 'the path is too long');
-    if (Buffer.byteLength(parts.at(-1) ?? '') > NAME_LIMIT) throw invalid(path, 'the name is too long');
+    if (bytesIn(path) > PATH_LIMIT) throw invalid(path, 'the path is too long');
+    if (bytesIn(parts.at(-1) ?? '') > NAME_LIMIT) throw invalid(path, 'the name is too long');
     return systemPath(`${this.#folder}/${path}`);
   }
 
@@ -300,7 +319,7 @@ class UnpackedRoot {
   }
 
   async #finishSpecialFiles(
-    all: readonly { readonly inode: Folder | Leaf; readonly file: string | Buffer }[],
+    all: readonly { readonly inode: Inode; readonly file: string | Buffer }[],
   ): Promise<void> {
     const first = new Map<Leaf, SpecialFile>();
     const further: SpecialFile[] = [];
@@ -322,19 +341,24 @@ class UnpackedRoot {
   }
 }
 
-function isFolder(before: Folder | Leaf, { type }: TarMember): boolean {
+function isFolder(before: Inode, { type }: TarMember): boolean {
   return before.type === 'directory' && type === 'directory';
 }
 
-function isSpecial(inode: Folder | Leaf): inode is Leaf {
+function isSpecial(inode: Inode): inode is Leaf {
   return inode.type === 'fifo' || inode.type === 'device';
 }
 
-function leafOf({ path, type, linkname, device }: TarMember): Leaf {
-  if (type === 'directory' || type === 'hardlink') throw new TypeError(type);
-  if (type !== 'symlink') return { type, device };
+/** What a member makes anew; a hard link makes nothing. */
+function inodeOf({ path, type, linkname, device }: TarMember): Inode {
+  if (type === 'directory') return newFolder();
+  if (type !== 'symlink') return { type: type as Leaf['type'], device };
   if (linkname === undefined) throw invalid(path, 'is a link to nothing');
   return { type, target: linkname };
+}
+
+function bytesIn(text: string): number {
+  return Buffer.byteLength(systemPath(text));
 }
 
 /**

@@ -133,7 +133,7 @@ export class Roots {
     } catch (error) {
       task.fail();
       await removeTree(temporary).catch(() => {});
-      throw explainWriteError(error, this.#home.root, total);
+      throw explainWriteError(error, this.#home.root);
     } finally {
       kept.forget();
     }

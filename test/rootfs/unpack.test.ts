@@ -82,7 +82,7 @@ describe('unpackLayers', () => {
       2_000_000_000n,
       7n,
     ]);
-    expect(time('d/big')).toBe(1_700_000_000_123_457_000n);
+    expect(Math.abs(Number(time('d/big') - 1_700_000_000_123_456_789n))).toBeLessThan(1000);
     expect(statSync(join(folder, 'h')).ino).toBe(statSync(join(folder, 'd/big')).ino);
   });
 
@@ -117,16 +117,16 @@ describe('unpackLayers', () => {
   it('writes names that are not UTF-8 as they are, and removes them', async () => {
     const name = (last: number) => Buffer.from([0x61, 0xff, last]);
     const below = (last: number) => Buffer.concat([name(last), Buffer.from('/f')]);
+    const long = Buffer.alloc(255, 0xfe);
     const layers = [
+      rawLayer([pax({ path: long }), file('long', 'x')]),
       rawLayer([file(below(1), 'x'), file(name(2), 'y'), dir('d'), file(below(3), 'z')]),
       rawLayer([file(Buffer.concat([Buffer.from('.wh.'), name(1)]), '')]),
     ];
     const { folder } = await unpack(layers);
-    expect(readdirSync(folder, { encoding: 'buffer' }).sort(Buffer.compare)).toEqual([
-      name(2),
-      name(3),
-      Buffer.from('d'),
-    ]);
+    expect(readdirSync(folder, { encoding: 'buffer' }).sort(Buffer.compare)).toEqual(
+      [name(2), name(3), Buffer.from('d'), long].sort(Buffer.compare),
+    );
   });
 
   it('makes FIFOs, and hard links of them', async () => {
@@ -339,6 +339,7 @@ describe('layers that are not what the image says', () => {
     ['bytes, in one layer', [[file('a', 'x'.repeat(600)), file('b', 'x'.repeat(600))]]],
     ['bytes, over all layers', [[file('a', 'x'.repeat(600))], [file('a', 'x'.repeat(600))]]],
     ['bytes that are said to come', [[header('a', { size: 8 ** 11 - 1 })]]],
+    ['FIFOs', [Array.from({ length: 10_001 }, (_, at) => fifo(`${at}`))]],
     ['bytes in one attribute', [[pax({ 'SCHILY.xattr.user.a': 'x'.repeat(65_537) }), file('a', 'x')]]],
     [
       'bytes in attributes',
@@ -415,7 +416,6 @@ function membersOf({ path: parts, other, mode, kind }: Change): Buffer[] {
 
 describe('an unpacked root', () => {
   it('has what the merged tables of contents have', async () => {
-    const runs = Number(process.env['OCISLIM_TEST_RANDOM'] ?? 200);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(change, { maxLength: 6 }), { maxLength: 4 }), async (changes) => {
         const layers = changes.map((each) => rawLayer(each.flatMap(membersOf)));
@@ -429,7 +429,7 @@ describe('an unpacked root', () => {
         const { folder } = await unpack(layers);
         expect(listing(folder, described)).toEqual(merged);
       }),
-      { numRuns: runs },
+      { numRuns: 200 },
     );
   });
 });
