@@ -8,6 +8,8 @@ import { withSession } from './session.ts';
 const WORDS: Readonly<Record<UsageKind, string>> = {
   images: 'images',
   bases: 'bases kept for --offline',
+  compiled: 'compiled programs',
+  caches: 'caches of toolchains',
   unused: 'named by nothing',
   roots: 'layers unpacked',
   unfinished: 'broken-off work',
@@ -47,12 +49,14 @@ function duCommand(signal: AbortSignal): Command {
 
 interface PruneOptions {
   readonly bases?: boolean;
+  readonly caches?: boolean;
   readonly dryRun?: boolean;
 }
 
 function pruneCommand(signal: AbortSignal): Command {
   return new Command('prune')
     .description('remove what no image names and no running ocislim uses')
+    .option('--caches', 'also what was compiled, and what toolchains keep')
     .option('--bases', 'also bases that no image is made of; --offline needs them fetched again then')
     .option('--dry-run', 'say what would go, remove nothing')
     .action(async (_options: unknown, command: Command) => {
@@ -61,8 +65,8 @@ function pruneCommand(signal: AbortSignal): Command {
         const { prune } = await import('../store/usage.ts');
         const { store, progress } = session.context;
         const onWait = () => progress.note('another clean-up is under way; waiting for it');
-        const { bases, dryRun = false } = options;
-        const { count, size } = await prune(store, { bases, dryRun, signal, onWait });
+        const { bases, caches, dryRun = false } = options;
+        const { count, size } = await prune(store, { bases, caches, dryRun, signal, onWait });
         const verb = dryRun ? 'would free' : 'freed';
         session.result({ dryRun, count, size }, [`${verb} ${humanSize(size)} in ${count} files`]);
       });

@@ -4,6 +4,19 @@ import { collect } from './options.ts';
 /** What an image is made of and how it starts: the options that `pack` and `check` share. */
 export function imageOptions(command: Command): Command {
   return command
+    .option('--toolchain <where>', 'where source is compiled: auto | host | IMAGE (default: auto)')
+    .option('--recipe <name>', 'how it is compiled, where a source fits several')
+    .option('--bin <name>', "which of a source's programs")
+    .option('--build <command>', "a command in the place of the recipe's")
+    .option('--artifact <path>', 'what --build makes, in the source')
+    .option('--link <how>', 'static | dynamic (default: static; for C, C++ and Rust)')
+    .option('--jlink', 'with a Java runtime of just the modules that it needs')
+    .option(
+      '--network <mode>',
+      'what compiling in an image may reach: none | host (default: what the recipe needs)',
+    )
+    .option('--no-cache', 'compile anew')
+    .option('--sandbox <driver>', 'what keeps compiling in: auto | bubblewrap | proot (default: auto)')
     .option(
       '--base <ref>',
       'static (embedded) | scratch | image | oci:DIR | oci-archive:FILE | docker-archive:FILE | store:NAME (default: static; for a .jar an image with Java)',

@@ -9,10 +9,10 @@ import type { PackOptions } from './settings.ts';
 
 export function packCommand(signal: AbortSignal): Command {
   const command = new Command('pack')
-    .description('put a compiled program on a base: one more layer, one image')
+    .description('put a program on a base, compiled first where it is source: one more layer, one image')
     .argument(
       '[path]',
-      "program, .jar, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
+      "source, program, .jar, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
     );
   return imageOptions(command)
     .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
@@ -20,6 +20,10 @@ export function packCommand(signal: AbortSignal): Command {
       '-o, --output <dest>',
       'oci:DIR[:NAME] | oci-archive:FILE | docker-archive:FILE | FILE.tar | - ; repeatable',
       collect,
+    )
+    .option(
+      '--smoke [arguments]',
+      'start the image before it is delivered: without arguments, or with one word or a JSON array of them',
     )
     .option('--push', 'push every tag')
     .option('--load', 'load into the local docker or podman')

@@ -7,10 +7,21 @@ import { parseCompression } from '../layer/compression.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { createdTime } from '../lib/time.ts';
 import { imagePath } from '../pack/add.ts';
-import type { PackRequest } from '../pack/request.ts';
+import type { CompileRequest, PackRequest } from '../pack/request.ts';
 
 /** `pack`'s own options as commander hands them over. */
 export interface PackOptions {
+  readonly toolchain?: string;
+  readonly network?: string;
+  readonly recipe?: string;
+  readonly bin?: string;
+  readonly build?: string;
+  readonly artifact?: string;
+  readonly link?: string;
+  readonly jlink?: boolean;
+  readonly cache?: boolean;
+  readonly sandbox?: string;
+  readonly smoke?: string | true;
   readonly base?: string;
   readonly tag?: readonly string[];
   readonly output?: readonly string[];
@@ -66,11 +77,13 @@ export function settingsFor(
         : `for example: ocislim ${command} ./hello`,
     });
   }
-  const { env, label, annotation, platform, dryRun = false, ...plain } = options;
+  const { env, label, annotation, platform, smoke, cache, dryRun = false, ...plain } = options;
   return {
     ...configured,
     ...plain,
     path: input,
+    ...(smoke === undefined ? {} : { smoke: smoke === true ? [] : smoke }),
+    ...(cache === false ? { cache } : {}),
     ...(platform === undefined ? {} : { platform: platform.split(',') }),
     env: { ...configured.env, ...keyValues('--env', env, process.env) },
     label: { ...configured.label, ...keyValues('--label', label) },
@@ -115,9 +128,28 @@ export function requestOf(
     withLibs: settings.withLibs ?? false,
     withCerts: settings.withCerts ?? false,
     withTzdata: settings.withTzdata ?? false,
-    libsFrom: settings.libsFrom ?? 'host',
+    libsFrom: settings.libsFrom,
+    compile: compileOf(settings),
+    smoke: command('--smoke', settings.smoke),
     dryRun: settings.dryRun,
   };
+}
+
+function compileOf(settings: Partial<PackSettings>): CompileRequest {
+  const { toolchain = 'auto', network, recipe, bin, build, artifact, jlink = false, cache = true } = settings;
+  const link = oneOf('link', settings.link ?? 'static', ['static', 'dynamic']);
+  const sandbox = oneOf('sandbox', settings.sandbox ?? 'auto', ['auto', 'bubblewrap', 'proot']);
+  const reach = network === undefined ? undefined : oneOf('network', network, ['none', 'host']);
+  return { toolchain, network: reach, recipe, bin, build, artifact, link, jlink, cache, sandbox };
+}
+
+function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {
+  const found = values.find((each) => each === value);
+  if (found !== undefined) return found;
+  throw new OcislimError(
+    'OCISLIM_USAGE',
+    `${name} = ${JSON.stringify(value)}: must be ${values.join(' or ')}`,
+  );
 }
 
 function checkLevel(value: string): CheckLevel {

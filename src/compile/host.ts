@@ -114,8 +114,7 @@ export async function identifyHost(
 
 /** @throws OCISLIM_TOOLCHAIN_MISSING naming what was looked for, and the image that has it */
 async function requireTools(recipe: Recipe, plan: Plan, env: Environment): Promise<void> {
-  const found = await Promise.all(plan.tools.map((tool) => isOnPath(tool, env)));
-  const missing = plan.tools.filter((_, at) => !found[at]);
+  const missing = await missingTools(plan, env);
   if (missing.length === 0) return;
   const [image = 'IMAGE'] = plan.images;
   throw new OcislimError(
@@ -123,6 +122,15 @@ async function requireTools(recipe: Recipe, plan: Plan, env: Environment): Promi
     `${recipe.title}: ${missing.join(', ')} not found in PATH (looked for ${plan.tools.join(', ')})`,
     { hint: `install it, or compile in an image that has it: --toolchain ${image}` },
   );
+}
+
+/** Which of a plan's tools are not there. */
+export async function missingTools(
+  { tools }: Pick<Plan, 'tools'>,
+  env: Environment,
+): Promise<readonly string[]> {
+  const found = await Promise.all(tools.map((tool) => isOnPath(tool, env)));
+  return tools.filter((_, at) => !found[at]);
 }
 
 async function isOnPath(tool: string, env: Environment): Promise<boolean> {

@@ -1,6 +1,17 @@
 /** Everything that can be said on the command line of `pack` and kept in `ocislim.toml`. */
 export interface PackSettings {
   readonly path: string;
+  readonly toolchain: string;
+  readonly network: string;
+  readonly recipe: string;
+  readonly bin: string;
+  readonly build: string;
+  readonly artifact: string;
+  readonly link: string;
+  readonly jlink: boolean;
+  readonly cache: boolean;
+  readonly sandbox: string;
+  readonly smoke: string | readonly string[];
   readonly base: string;
   readonly tag: readonly string[];
   readonly output: readonly string[];
@@ -45,6 +56,17 @@ export type SettingKind = 'boolean' | 'string' | 'list' | 'command' | 'map';
 
 export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   path: 'string',
+  toolchain: 'string',
+  network: 'string',
+  recipe: 'string',
+  bin: 'string',
+  build: 'string',
+  artifact: 'string',
+  link: 'string',
+  jlink: 'boolean',
+  cache: 'boolean',
+  sandbox: 'string',
+  smoke: 'command',
   base: 'string',
   tag: 'list',
   output: 'list',

@@ -1,3 +1,4 @@
+import type { ContainerConfig } from '#oci-spec-types';
 import { OcislimError } from '../lib/errors.ts';
 
 /** `KEY=VALUE` lines with some set anew: those that were there stay in their place, new ones follow. */
@@ -41,4 +42,14 @@ export function requireVolumes(paths: readonly string[]): Record<string, object>
     }
   }
   return Object.fromEntries(paths.map((path) => [path, {}]));
+}
+
+/** The environment of an image's processes. */
+export function environmentOf({ Env }: ContainerConfig): Record<string, string> {
+  return Object.fromEntries(
+    (Env ?? []).map((line) => {
+      const at = line.indexOf('=');
+      return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
 }

@@ -61,6 +61,14 @@ export async function additions(options: readonly string[], mtime: number, cwd: 
   return entries;
 }
 
+/** A folder and all that is in it, as `dest` of the image. */
+export async function folderEntries(folder: string, dest: string, mtime: number): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  const found = await stat(folder);
+  await collect({ full: folder, shown: folder, path: dest.slice(1), found, mode: undefined, mtime }, entries);
+  return entries;
+}
+
 interface Item {
   readonly full: string;
   readonly shown: string;

@@ -12,7 +12,8 @@ import { mergeTocs } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
-import { findInputs, isPattern } from './inputs.ts';
+import { findOrCompile } from './compile.ts';
+import { isPattern } from './inputs.ts';
 import { distinct, prepareAll } from './pack.ts';
 import { tocsOf } from './prepare.ts';
 import type { PackRequest } from './request.ts';
@@ -28,23 +29,28 @@ export interface CheckResult {
   readonly check: readonly Finding[];
 }
 
-/** Whether a word of the command line means a file here, or a pattern of files. */
+/** Whether a word of the command line means a file here, a pattern of files, or source. */
 export async function isFile(what: string, cwd: string): Promise<boolean> {
   if (isPattern(what)) return true;
   const found = await stat(resolve(cwd, what)).catch(() => undefined);
-  return found?.isFile() ?? false;
+  // What is spelled as a path is one; `alpine` is an image, though a folder be called so.
+  return (found?.isFile() ?? false) || (found?.isDirectory() === true && /^\.{0,2}\/|^\.{1,2}$/.test(what));
 }
 
 /** Looks at what `pack` would make of a request, and makes nothing. */
 export async function checkPacked(request: PackRequest, context: Context): Promise<CheckResult> {
-  const found = await findInputs(request.path, request.platforms, context.cwd);
-  const { base, prepared } = await prepareAll(found, request, context);
-  return resultOf(
-    request.path,
-    base.name,
-    prepared.map(({ input }) => formatPlatform(input.platform)),
-    prepared.flatMap(({ findings }) => findings),
-  );
+  const found = await findOrCompile(request, context);
+  try {
+    const { base, prepared } = await prepareAll(found, request, context);
+    return resultOf(
+      request.path,
+      base.name,
+      prepared.map(({ input }) => formatPlatform(input.platform)),
+      prepared.flatMap(({ findings }) => findings),
+    );
+  } finally {
+    await found.dispose();
+  }
 }
 
 /** Looks at an image that is there already, on each platform that it has or that was asked for. */

@@ -33,7 +33,15 @@ export interface JarFile {
   open(): Promise<Readable>;
 }
 
-export type InputFile = ProgramFile | BundleFile | JarFile;
+/** A folder with a program and all it needs to run. */
+export interface ProgramFolder {
+  readonly kind: 'folder';
+  readonly path: string;
+  /** The command that starts it; files are relative to the folder. */
+  readonly start: readonly string[];
+}
+
+export type InputFile = ProgramFile | BundleFile | JarFile | ProgramFolder;
 
 /** What to pack for one platform. */
 export interface Input {
@@ -143,7 +151,7 @@ function escapeRegExp(text: string): string {
 }
 
 /** Says what a file is from its name and first bytes. */
-async function lookAt(path: string, cwd: string): Promise<InputFile> {
+export async function lookAt(path: string, cwd: string): Promise<InputFile> {
   const full = resolve(cwd, path);
   const found = await stat(full).catch((error: unknown) => {
     throw notFound(path, error);

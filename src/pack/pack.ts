@@ -11,16 +11,18 @@ import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
 import { assemble } from './assemble.ts';
 import { type Base, openBase } from './base.ts';
+import { type FoundInputs, findOrCompile } from './compile.ts';
 import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
-import { findInputs, type Input, type Inputs } from './inputs.ts';
+import type { Input, Inputs } from './inputs.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
+import { smoke } from './smoke.ts';
 
 /**
  * The main job: puts a program on a base as one layer, and delivers the image.
  *
- *     inputs → base → will it start? → a layer for each platform → image (or index) → store → outputs, registry, engine
+ *     inputs, compiled where they are source → base → will it start? → a layer for each platform → image (or index) → store → outputs, registry, engine
  *
  * Everything that can be refused is looked at before anything is written.
  */
@@ -28,7 +30,16 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   requireTagsToPush(request.tags, request.push);
   requirePorts(request.config.expose ?? []);
   requireVolumes(request.config.volumes ?? []);
-  const { name, inputs } = await findInputs(request.path, request.platforms, context.cwd);
+  const found = await findOrCompile(request, context);
+  try {
+    return await packFound(found, request, context);
+  } finally {
+    await found.dispose();
+  }
+}
+
+async function packFound(found: FoundInputs, request: PackRequest, context: Context): Promise<PackResult> {
+  const { name, inputs } = found;
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
@@ -38,7 +49,7 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
     judge(distinct(inputs.flatMap(misfits)), request.check, context.progress);
 
-  const { base, prepared } = await prepareAll({ name, inputs }, request, context);
+  const { base, prepared } = await prepareAll(found, request, context);
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
   for (const { input, place } of prepared)
@@ -48,6 +59,7 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   const images: Image[] = [];
   for (const each of prepared) images.push(await assemble(each, base, request, context));
   const appLayers = prepared[0]?.layers.length ?? 1;
+  if (request.smoke !== undefined) await smoke(images, name, request.smoke, request, context);
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
@@ -59,13 +71,15 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
  * @returns `base.name` is the one that was asked for, else the one that suits the input
  */
 export async function prepareAll(
-  { name, inputs }: Inputs,
+  { name, inputs, runsOn, compiledIn = 'host' }: FoundInputs,
   request: PackRequest,
   context: Context,
 ): Promise<{ readonly base: Base; readonly prepared: readonly Prepared[] }> {
-  const base = await openBase(request.base ?? (await usualBase(inputs)), context, request.created);
+  const usual = request.base ?? runsOn ?? (await usualBase(inputs));
+  const base = await openBase(usual, context, request.created);
+  const whole = { ...request, libsFrom: request.libsFrom ?? compiledIn };
   const prepared: Prepared[] = [];
-  for (const input of inputs) prepared.push(await prepare(input, name, base, request, context));
+  for (const input of inputs) prepared.push(await prepare(input, name, base, whole, context));
   return { base, prepared };
 }
 
@@ -75,8 +89,9 @@ function misfits({ platform, source }: Input): readonly Finding[] {
   return found === undefined ? [] : [found];
 }
 
-/** The embedded base, but for a jar, which needs Java. */
+/** The embedded base, but for a jar, which needs Java, and for a runtime, which needs a C library. */
 async function usualBase([first]: readonly Input[]): Promise<string> {
+  if (first?.source.kind === 'folder') return 'debian:stable-slim';
   if (first?.source.kind !== 'jar') return 'static';
   const { javaBase, readJar } = await import('./jar.ts');
   return javaBase((await readJar(first.source.path)).release);

@@ -1,7 +1,8 @@
+import { posix } from 'node:path';
 import type { Jar } from '../check/subject.ts';
 import type { Entry } from '../layer/entry.ts';
 import type { Context } from '../transports/context.ts';
-import { additions } from './add.ts';
+import { additions, folderEntries } from './add.ts';
 import type { Input } from './inputs.ts';
 import type { PackRequest } from './request.ts';
 
@@ -47,6 +48,16 @@ export async function payloadOf(
         layers: [...layers.slice(0, -1), [...(layers.at(-1) ?? []), ...added]],
         workdir: folder,
       };
+    }
+    case 'folder': {
+      const folder = request.dest ?? '/app';
+      const entries = await folderEntries(source.path, folder, created);
+      const files = new Set(entries.map(({ path }) => `/${path}`));
+      const entrypoint = source.start.map((word) => {
+        const path = posix.join(folder, word);
+        return files.has(path) ? path : word;
+      });
+      return { layers: [[...entries, ...added]], place: folder, entrypoint, workdir: folder };
     }
     case 'program': {
       const dest = request.dest ?? `/usr/local/bin/${name}`;

@@ -126,7 +126,7 @@ async function bringAlong(
     entries.push(certificatesEntry(created));
   }
   if ((!withLibs || elf?.interpreter === undefined) && !withTzdata) return { entries, findings };
-  const from = await openFileSource(libsFrom, input.platform, context);
+  const from = await openFileSource(libsFrom ?? 'host', input.platform, context);
   const { bringLibraries, timeZones } = await import('./libraries.ts');
   if (withLibs && elf !== undefined && dest !== undefined) {
     const path = await realpath(source.path);

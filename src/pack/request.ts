@@ -3,11 +3,33 @@ import type { Finding } from '../check/finding.ts';
 import type { CheckLevel } from '../check/verdict.ts';
 import type { ConfigChanges } from '../image/mutate.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
+import type { SandboxName } from '../sandbox/choose.ts';
+import type { Network } from '../sandbox/room.ts';
+
+/** How source is compiled. */
+export interface CompileRequest {
+  /** `host`, where to read an image, or `auto`: this machine where it has what it takes. */
+  readonly toolchain: string;
+  /** What compiling in an image may reach; default what the recipe needs. */
+  readonly network?: Network | undefined;
+  /** Which recipe, and which of a source's programs. */
+  readonly recipe?: string | undefined;
+  readonly bin?: string | undefined;
+  /** A command in the place of a recipe, and what it makes. */
+  readonly build?: string | undefined;
+  readonly artifact?: string | undefined;
+  readonly link: 'static' | 'dynamic';
+  readonly jlink: boolean;
+  /** Whether what was compiled before, and what toolchains keep, is used. */
+  readonly cache: boolean;
+  readonly sandbox: SandboxName;
+}
 
 /** What `pack` is asked for: the command line's options, the project file's and the defaults, already merged. */
 export interface PackRequest {
-  /** A program, a `.jar`, a `.zip`, or a pattern with `{os}`, `{arch}` and `{variant}`. */
+  /** Source, a program, a `.jar`, a `.zip`, or a pattern with `{os}`, `{arch}` and `{variant}`. */
   readonly path: string;
+  readonly compile: CompileRequest;
   /** `static`, `scratch`, or where to read an image; default `static`, and for a jar an image with Java. */
   readonly base?: string | undefined;
   /** Names of the result; the first is the one shown. None: the program's name. */
@@ -35,8 +57,10 @@ export interface PackRequest {
   readonly withLibs: boolean;
   readonly withCerts: boolean;
   readonly withTzdata: boolean;
-  /** What libraries and time zones are taken from: `host`, or where to read an image. */
-  readonly libsFrom: string;
+  /** What libraries and time zones are taken from: `host`, or where to read an image; default where it was compiled. */
+  readonly libsFrom?: string | undefined;
+  /** Arguments with which the image is started before it is delivered; undefined: it is not. */
+  readonly smoke?: readonly string[] | undefined;
   readonly dryRun: boolean;
 }
 

@@ -1,21 +1,23 @@
 import { basename } from 'node:path';
-import { type ContainerConfig, hostPlatform, type Platform } from '#oci-spec-types';
+import { hostPlatform, type Platform } from '#oci-spec-types';
 import { findCommand } from '../check/command.ts';
 import { pathOf, type Subject } from '../check/subject.ts';
 import { homeOf, resolveUser } from '../check/user.ts';
+import { environmentOf } from '../image/container-config.ts';
 import { platformOfConfig } from '../image/load.ts';
 import type { Image, Layer } from '../image/model.ts';
 import { type ConfigChanges, changeConfig } from '../image/mutate.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { mergeTocs } from '../rootfs/tree.ts';
-import { chooseDriver, type SandboxName } from '../sandbox/choose.ts';
+import type { SandboxName } from '../sandbox/choose.ts';
 import type { Limits, Mount, Network, Order, Room } from '../sandbox/room.ts';
 import { type Exit, runInRoom, type StartOptions } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
 import { tocsOf } from './prepare.ts';
+import { sandboxFor } from './sandbox.ts';
 
 export interface RunRequest {
   /** A name in the store, a reference, or any other source. */
@@ -77,11 +79,7 @@ export async function startImage(
   const config = image.config.config ?? {};
   const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };
   const order = orderOf(subject, isInteractive, context.env);
-  const driver = await chooseDriver(sandbox, {
-    place: () => store.temporaryFile(),
-    memo: `${store.root}/sandbox`,
-    signal,
-  });
+  const driver = await sandboxFor(sandbox, context);
   if (network === 'none' && !driver.isolatesNetwork)
     progress.warn(`${driver.name} cannot keep ${name} off the network`);
   const { path: root } = await store.roots.ensure(image.layers, { signal, progress });
@@ -111,15 +109,6 @@ function orderOf(subject: Subject, isInteractive: boolean, env: NodeJS.ProcessEn
     isInit: true,
     isInteractive,
   };
-}
-
-function environmentOf({ Env }: ContainerConfig): Record<string, string> {
-  return Object.fromEntries(
-    (Env ?? []).map((line) => {
-      const at = line.indexOf('=');
-      return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
-    }),
-  );
 }
 
 /** The name without transport, registry, folder, tag and digest, as far as host names go (RFC 1123). */

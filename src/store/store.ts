@@ -17,6 +17,7 @@ import { Names } from './names.ts';
 import { Notes } from './notes.ts';
 import { Origins } from './origins.ts';
 import { Pins } from './pins.ts';
+import { Results } from './results.ts';
 import { Roots } from './roots.ts';
 import { Tocs } from './tocs.ts';
 
@@ -42,6 +43,8 @@ export interface PutOptions extends OpenOptions {
  *     names/             images the user knows by name; one file a name
  *     resolved/          what references of registries meant when last asked, for --offline
  *     tocs/HEX           a layer's table of contents, by diffID
+ *     compiled/KEY/      what sources were compiled to, see results.ts
+ *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
  *     roots/HEX/         layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
  *     partial/HEX        downloads that broke off, to go on with
@@ -58,6 +61,7 @@ export class Store implements BlobSource {
   readonly pins: Pins;
   readonly tocs: Tocs;
   readonly roots: Roots;
+  readonly compiled: Results;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
   /** Content that this process has written, or read and found right. */
@@ -72,6 +76,7 @@ export class Store implements BlobSource {
     this.pins = new Pins(join(root, 'pins'), this.locks);
     this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
     this.roots = new Roots(this);
+    this.compiled = new Results(this, 'compiled');
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 

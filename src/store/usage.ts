@@ -10,10 +10,18 @@ import type { Store } from './store.ts';
 
 /**
  * Why something is in the store: an image of the user's names it; it was fetched as a base, or for a base, and is kept to
- * work without a network; nothing names it any more; it is layers of images and bases unpacked; it is what broken-off work
- * has left; it is a note that can be made again.
+ * work without a network; nothing names it any more; it is layers of images and bases unpacked; it is what was compiled, or
+ * what toolchains keep to compile faster; it is what broken-off work has left; it is a note that can be made again.
  */
-export type UsageKind = 'images' | 'bases' | 'unused' | 'roots' | 'unfinished' | 'notes';
+export type UsageKind =
+  | 'images'
+  | 'bases'
+  | 'unused'
+  | 'roots'
+  | 'compiled'
+  | 'caches'
+  | 'unfinished'
+  | 'notes';
 
 export interface Usage {
   readonly kind: UsageKind;
@@ -28,6 +36,8 @@ export interface Usage {
 export interface PruneOptions extends WaitOptions {
   /** Also what was fetched as a base and no image is made of. */
   readonly bases?: boolean | undefined;
+  /** Also what was compiled, and what toolchains keep; nothing may be compiling meanwhile. */
+  readonly caches?: boolean | undefined;
   /** Removes nothing, and counts what would go. */
   readonly dryRun?: boolean | undefined;
 }
@@ -54,7 +64,16 @@ const DAY = 24 * 60 * 60 * 1000;
 /** How the store's bytes are spent. */
 export async function usageOf(store: Store): Promise<Usage[]> {
   const items = await itemsOf(store, { bases: false });
-  const kinds: readonly UsageKind[] = ['images', 'bases', 'unused', 'roots', 'unfinished', 'notes'];
+  const kinds: readonly UsageKind[] = [
+    'images',
+    'bases',
+    'unused',
+    'roots',
+    'compiled',
+    'caches',
+    'unfinished',
+    'notes',
+  ];
   return kinds.map((kind) => {
     const own = items.filter((item) => item.kind === kind);
     const reclaimable = total(own.filter(({ spare }) => spare)).size;
@@ -98,7 +117,7 @@ function total(items: readonly Item[]): { readonly count: number; readonly size:
   });
 }
 
-async function itemsOf(store: Store, { bases = false }: PruneOptions): Promise<Item[]> {
+async function itemsOf(store: Store, { bases = false, caches = false }: PruneOptions): Promise<Item[]> {
   const roots = async (names: Store['names']) =>
     (await names.list()).map(({ descriptor }) => descriptor.digest);
   const images = await reachable(store.root, await roots(store.names));
@@ -136,6 +155,7 @@ async function itemsOf(store: Store, { bases = false }: PruneOptions): Promise<I
     const isKept = note?.diffIds.every((diffId) => kept.has(digestHex(diffId))) ?? false;
     return { kind: 'roots', spare: !isKept, measured: note };
   });
+  for (const kind of ['compiled', 'caches'] as const) await add(kind, async () => ({ kind, spare: caches }));
   await add('damaged', async () => unfinished(true));
   await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));
   await add('tmp', async (name) => {

@@ -19,7 +19,8 @@ export function renderError(error: unknown, { verbose, json, colour }: ErrorOpti
     return JSON.stringify({ error: { code, message, hint, output: output?.map(clean) }, check });
   }
   const red = (text: string) => (colour ? `\u001b[31m${text}\u001b[39m` : text);
-  const lines = [`${red('ocislim:')} ${message}`];
+  const output = error instanceof OcislimError ? (error.output ?? []) : [];
+  const lines = [...output.map((line) => sanitise(redact(line))), `${red('ocislim:')} ${message}`];
   if (hint !== undefined) lines.push(`hint: ${hint}`);
   if (verbose) lines.push(...stackOf(error));
   else if (code === 'OCISLIM_INTERNAL')

@@ -21,6 +21,13 @@ export function requestFor(path: string, more: Partial<PackRequest> = {}): PackR
     withCerts: false,
     withTzdata: false,
     libsFrom: 'host',
+    compile: {
+      toolchain: 'auto',
+      link: 'static',
+      jlink: false,
+      cache: true,
+      sandbox: 'auto',
+    },
     dryRun: false,
     ...more,
   };

@@ -1,0 +1,267 @@
+import { createHash } from 'node:crypto';
+import { mkdir, realpath, rename } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { hostPlatform, type Platform } from '#oci-spec-types';
+import { findArtifact } from '../compile/artifact.ts';
+import { copySource, needsCopy } from '../compile/copy.ts';
+import { fixedEnvironment, networkEnvironment } from '../compile/environment.ts';
+import { type Compiled, compileOnHost, identifyHost, missingTools } from '../compile/host.ts';
+import type { KeyOptions } from '../compile/key.ts';
+import { SANDBOX_PLACES } from '../compile/places.ts';
+import type { CacheName, Plan, Wish } from '../compile/recipe.ts';
+import type { Recognised } from '../compile/recognise.ts';
+import { runPlan } from '../compile/run.ts';
+import { environmentOf } from '../image/container-config.ts';
+import type { Image, Layer } from '../image/model.ts';
+import { imageFor } from '../image/select.ts';
+import { removeOnInterrupt } from '../lib/atomic-file.ts';
+import { OcislimError, within } from '../lib/errors.ts';
+import { removeTree } from '../lib/remove-tree.ts';
+import type { Driver } from '../sandbox/driver.ts';
+import { type Mount, type Order, ROOT, type Room } from '../sandbox/room.ts';
+import { runInRoom } from '../sandbox/start.ts';
+import type { Context } from '../transports/context.ts';
+import { openSource } from '../transports/index.ts';
+import { parseLocation } from '../transports/location.ts';
+import type { CompileRequest } from './request.ts';
+import { sandboxFor } from './sandbox.ts';
+
+/** What is wished of a compiler, beside where it runs. */
+export type CompileWish = Omit<Wish, 'places' | 'host' | 'toolchain'>;
+
+/** Where programs of one source are compiled: on this machine, or in an image. */
+export interface Toolchain {
+  /** For people: `this machine`, or the image's name. */
+  readonly name: string;
+  readonly compiler: KeyOptions['compiler'];
+  /** What its compilers say of themselves. */
+  readonly toolchain: string | undefined;
+  readonly host: Platform;
+  /** Compiles into an empty folder. */
+  compile(wish: CompileWish, output: string): Promise<Compiled>;
+}
+
+/**
+ * The toolchain for a source. `auto` is this machine where it has the tools, else the image that the recipe names.
+ * @throws OCISLIM_TOOLCHAIN_MISSING, what the image's source and the sandbox throw
+ */
+export async function openToolchain(
+  recognised: Recognised,
+  wish: CompileWish,
+  request: CompileRequest,
+  context: Context,
+): Promise<Toolchain> {
+  const { recipe, program } = recognised;
+  if (request.toolchain === 'host') return hostToolchain(recognised, context);
+  if (request.toolchain !== 'auto') return imageToolchain(request.toolchain, recognised, request, context);
+  const native = hostPlatform();
+  const plan = program.plan({ ...wish, places: SANDBOX_PLACES, host: native, platform: native });
+  const missing = await missingTools(plan, context.env);
+  const [image] = plan.images;
+  if (missing.length === 0 || image === undefined) return hostToolchain(recognised, context);
+  context.progress.note(`${recipe.title}: ${missing.join(', ')} not found in PATH; compiling in ${image}`);
+  return imageToolchain(image, recognised, request, context);
+}
+
+async function hostToolchain(recognised: Recognised, context: Context): Promise<Toolchain> {
+  const { env, signal } = context;
+  const toolchain = await identifyHost(recognised, { env, signal });
+  return {
+    name: 'this machine',
+    compiler: { host: toolchain },
+    toolchain,
+    host: { ...hostPlatform(), os: process.platform },
+    compile: async (wish, output) => {
+      const caches = await cacheFolder(recognised, wish.platform, context);
+      return compileOnHost(recognised, { ...wish, toolchain, output, caches, env, signal });
+    },
+  };
+}
+
+async function imageToolchain(
+  name: string,
+  recognised: Recognised,
+  request: CompileRequest,
+  context: Context,
+): Promise<Toolchain> {
+  return within(`toolchain ${name}`, async () => {
+    const { signal, store, progress } = context;
+    const { artifact } = await openSource(parseLocation(name, { default: 'any' }), context);
+    const image = await imageFor(artifact, hostPlatform(), { signal });
+    const layers: Layer[] = [];
+    for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));
+    const { path: root } = await store.roots.ensure(layers, { signal, progress });
+    const driver = await sandboxFor(request.sandbox, context);
+    const bench: Bench = { root, driver, image, request, recognised, context };
+    const toolchain = await identify(bench);
+    return {
+      name,
+      compiler: { image: image.descriptor.digest },
+      toolchain,
+      host: hostPlatform(),
+      compile: (wish, output) => compileInside(bench, { ...wish, toolchain, host: hostPlatform() }, output),
+    };
+  });
+}
+
+/** A toolchain's image, ready to run commands. */
+interface Bench {
+  readonly root: string;
+  readonly driver: Driver;
+  readonly image: Image;
+  readonly request: CompileRequest;
+  readonly recognised: Recognised;
+  readonly context: Context;
+}
+
+/** What the recipe's commands print in the image; what is not there prints nothing. */
+async function identify(bench: Bench): Promise<string> {
+  const outputs: string[] = [];
+  for (const argv of bench.recognised.recipe.identify) {
+    let output = '';
+    const onOutput = (chunk: Buffer, stream: 'stdout' | 'stderr') => {
+      if (stream === 'stdout') output += chunk.toString('utf8');
+    };
+    const run = { args: argv, env: {}, cwd: '/', mounts: [], network: 'none' } as const;
+    const { code } = await runInside(bench, { ...run, onOutput });
+    outputs.push(code === 0 ? output : '');
+  }
+  return outputs.join('\n');
+}
+
+async function compileInside(bench: Bench, wish: Omit<Wish, 'places'>, output: string): Promise<Compiled> {
+  const { recognised, request, context } = bench;
+  const { source, recipe, program } = recognised;
+  const plan = program.plan({ ...wish, places: SANDBOX_PLACES });
+  const folder = await context.store.temporaryFile();
+  const kept = removeOnInterrupt(folder);
+  try {
+    const [copy, out, scratch] = ['src', 'out', 'work'].map((each) => join(folder, each)) as [
+      string,
+      string,
+      string,
+    ];
+    await mkdir(out, { recursive: true });
+    await mkdir(scratch);
+    const isCopied = needsCopy(program, plan);
+    if (isCopied) await copySource(source, recipe, program, copy);
+    const places = { '/src': isCopied ? copy : source.folder, '/out': out, '/work': scratch };
+    const caches = await cacheMounts(plan.caches, recognised, wish.platform, request, context);
+    const mounts = [
+      ...Object.entries(places).map(([target, from]) => mount(from, target, target !== '/src' || isCopied)),
+      ...caches,
+    ];
+    const network = request.network ?? (plan.needsNetwork && !wish.offline ? 'host' : 'none');
+    const env = {
+      ...fixedEnvironment(wish.created),
+      ...(network === 'host' ? networkEnvironment(context.env) : {}),
+    };
+    await runPlan(plan, async (args, { cwd, env: own, onLine }) => {
+      const lines = new Lines(onLine);
+      const onOutput = (chunk: Buffer) => lines.take(chunk);
+      const { code } = await runInside(bench, {
+        args,
+        env: { ...env, ...own },
+        cwd,
+        mounts,
+        network,
+        onOutput,
+      });
+      lines.end();
+      return { code, signal: null };
+    });
+    const artifact = await takeArtifact(plan, places);
+    const path = join(output, `${program.name}${plan.kind === 'jar' ? extname(artifact) : ''}`);
+    await rename(artifact, path);
+    return { path, kind: plan.kind, start: plan.start };
+  } finally {
+    await removeTree(folder);
+    kept.forget();
+  }
+}
+
+/** What a plan has made, on this machine. @throws OCISLIM_COMPILE_FAILED also for a link out of where it may be */
+async function takeArtifact(plan: Plan, places: Readonly<Record<string, string>>): Promise<string> {
+  const [target = '', place = ''] =
+    Object.entries(places).find(([each]) => plan.artifact.startsWith(`${each}/`)) ?? [];
+  const artifact = await findArtifact({ ...plan, artifact: join(place, plan.artifact.slice(target.length)) });
+  const [real, inside] = await Promise.all([realpath(artifact), realpath(place)]);
+  if (real.startsWith(`${inside}/`)) return real;
+  throw new OcislimError('OCISLIM_COMPILE_FAILED', `${plan.artifact}: is a link out of ${target}`);
+}
+
+interface InsideOptions {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly mounts: readonly Mount[];
+  readonly network: Room['network'];
+  readonly onOutput: (chunk: Buffer, stream: 'stdout' | 'stderr') => void;
+}
+
+async function runInside(
+  { root, driver, image, context }: Bench,
+  { args, env, cwd, mounts, network, onOutput }: InsideOptions,
+): Promise<{ readonly code: number }> {
+  const room: Room = { root, mounts, network, hostname: 'ocislim', limits: {} };
+  const own = environmentOf(image.config.config ?? {});
+  const order: Order = { args, env: { ...own, HOME: '/work', ...env }, cwd, identity: ROOT };
+  const folder = await context.store.temporaryFile();
+  return runInRoom(driver, room, order, { folder, signal: context.signal, onOutput });
+}
+
+function mount(source: string, target: string, isWritable: boolean): Mount {
+  return { source, target, isWritable };
+}
+
+/** Folders for what a toolchain keeps; with `--no-cache` those of a project that nobody else has. */
+async function cacheMounts(
+  names: readonly CacheName[],
+  recognised: Recognised,
+  platform: Platform,
+  { cache }: CompileRequest,
+  context: Context,
+): Promise<readonly Mount[]> {
+  if (!cache) return [];
+  const folder = await cacheFolder(recognised, platform, context);
+  const mounts: Mount[] = [];
+  for (const name of names) {
+    const source = join(folder, name);
+    await mkdir(source, { recursive: true });
+    mounts.push(mount(source, SANDBOX_PLACES.cache(name), true));
+  }
+  return mounts;
+}
+
+/** Where a project's caches for a platform are. What one project's build leaves there, no other's uses. */
+export async function cacheFolder(
+  { source }: Recognised,
+  { os, architecture, variant = '' }: Platform,
+  { store }: Context,
+): Promise<string> {
+  const project = JSON.stringify([await realpath(source.folder), os, architecture, variant]);
+  const name = createHash('sha256').update(project).digest('hex').slice(0, 32);
+  const folder = join(store.root, 'caches', name);
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** Cuts what is printed into lines. */
+class Lines {
+  readonly #take: (line: string) => void;
+  #rest = '';
+
+  constructor(take: (line: string) => void) {
+    this.#take = take;
+  }
+
+  take(chunk: Buffer): void {
+    const lines = (this.#rest + chunk.toString('utf8')).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#take(line);
+  }
+
+  end(): void {
+    if (this.#rest !== '') this.#take(this.#rest);
+  }
+}
