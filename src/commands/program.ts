@@ -73,7 +73,8 @@ function addGlobalOptions(command: Command): void {
   for (const option of globalOptions()) {
     if (own.has(option.long)) continue;
     // `run -v` is a volume.
-    command.addOption(own.has(option.short) ? new Option(`${option.long}`, option.description) : option);
+    const isTaken = option.short !== undefined && own.has(option.short);
+    command.addOption(isTaken ? new Option(`${option.long}`, option.description) : option);
   }
 }
 

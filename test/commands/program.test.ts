@@ -23,6 +23,7 @@ const commands = [
     'logout',
     'cache',
     'doctor',
+    'run',
     'completion',
   ],
 ];

@@ -55,7 +55,7 @@ describe('requestOf', () => {
   it('has the defaults that are documented', () => {
     expect(request({})).toMatchObject({
       path: 'x',
-      libsFrom: 'host',
+      compile: { toolchain: 'auto', link: 'static', jlink: false, cache: true, sandbox: 'auto' },
       tags: [],
       outputs: [],
       push: false,
