@@ -68,7 +68,7 @@ export async function compileOnHost(
     await mkdir(places.output);
     await mkdir(places.scratch);
     const isCopied = needsCopy(program, draft);
-    if (isCopied) await copySource(source, recipe, program, places.source);
+    if (isCopied) await copySource(source, recipe, program, places.source, signal);
     const plan = isCopied ? draft : program.plan({ ...wish, places: { ...places, source: source.folder } });
     await Promise.all(plan.caches.map((name) => mkdir(places.cache(name), { recursive: true })));
     const fixed = hostEnvironment(env, created);
