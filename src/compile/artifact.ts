@@ -1,35 +1,53 @@
-import { open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
-import type { Plan } from './recipe.ts';
+import type { Places, Plan } from './recipe.ts';
 
 /** Folders below the first that are looked into, and files and folders that are looked at. */
 const DEPTH = 6;
 const LIMIT = 50_000;
+/** Names that a message lists. */
+const SHOWN = 20;
 
 /**
- * The one thing that a plan has made, where its `artifact` is a path of this machine.
+ * The one thing that a plan has made, by its real path.
+ * @param places folders of this machine that it must be in: what compiles may be hostile, and a link could lead to any file
  * @throws OCISLIM_COMPILE_FAILED when there is none, or more than one that it could be
  */
-export async function findArtifact({ artifact, kind }: Pick<Plan, 'artifact' | 'kind'>): Promise<string> {
+export async function findArtifact(
+  plan: Pick<Plan, 'artifact' | 'kind'>,
+  places: Pick<Places, 'source' | 'output' | 'scratch'>,
+): Promise<string> {
+  const found = await realpath(await namedOrOnly(plan));
+  const roots = [places.source, places.output, places.scratch].map((root) =>
+    realpath(root).catch(() => root),
+  );
+  for (const root of await Promise.all(roots)) if (found.startsWith(`${root}${sep}`)) return found;
+  throw nothing(`${basename(plan.artifact)} is a link that leads elsewhere`);
+}
+
+async function namedOrOnly({ artifact, kind }: Pick<Plan, 'artifact' | 'kind'>): Promise<string> {
   const pattern = basename(artifact);
+  const folder = dirname(artifact);
   if (!pattern.includes('*')) {
     const found = await stat(artifact).catch(() => undefined);
-    if (found !== undefined && found.isDirectory() === (kind === 'folder')) return artifact;
+    if (kind === 'folder' ? found?.isDirectory() : found?.isFile()) return artifact;
     throw nothing(`${pattern} was not made`);
   }
-  const folder = dirname(artifact);
   const files = await filesBelow(folder, pattern === '**' ? DEPTH : 0);
   const fits = kind === 'jar' ? isMainJar : isProgram;
   const found: string[] = [];
   for (const file of files) if (await fits(file)) found.push(file);
   const [only, ...others] = found;
   if (only === undefined) throw nothing(kind === 'jar' ? 'no jar was made' : 'no program was made');
-  if (others.length === 0) return only;
-  const names = found.map((path) => path.slice(folder.length + 1)).sort();
-  throw new OcislimError(
+  if (others.length > 0) throw several(found.map((path) => path.slice(folder.length + 1)).sort());
+  return only;
+}
+
+function several(names: readonly string[]): OcislimError {
+  return new OcislimError(
     'OCISLIM_COMPILE_FAILED',
-    `it could be any of these that is meant: ${names.slice(0, 20).join(', ')}`,
+    `it could be any of these that is meant: ${names.slice(0, SHOWN).join(', ')}`,
     { hint: 'say which with --bin NAME, or with --build CMD --artifact PATH' },
   );
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import pMap from 'p-map';
 import { writeBytesAtomically } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
+import { isLeftOut } from './copy.ts';
+import type { Leaving } from './recipe.ts';
 
 /** Files and folders of one source. */
 const LIMIT = 500_000;
@@ -15,8 +17,8 @@ const SETTLED = 2_000_000_000n;
 export interface FingerprintOptions {
   /** Just these files of the folder. */
   readonly files?: readonly string[] | undefined;
-  /** Folders that are left out, beside all `.git`. */
-  readonly ignored?: readonly string[] | undefined;
+  /** What is left out, beside all `.git`. */
+  readonly leavings?: readonly Leaving[] | undefined;
   /** A file that remembers what was read, so that what has not changed since is not read again. */
   readonly memo?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +32,7 @@ export interface FingerprintOptions {
 export async function fingerprint(folder: string, options: FingerprintOptions = {}): Promise<string> {
   const started = BigInt(Date.now()) * 1_000_000n;
   const old = await readMemo(options.memo);
-  const paths = options.files ?? (await pathsBelow(folder, new Set(options.ignored)));
+  const paths = options.files ?? (await pathsBelow(folder, options.leavings ?? []));
   const look = async (path: string) => {
     options.signal?.throwIfAborted();
     return lookAt(folder, path, old);
@@ -43,14 +45,16 @@ export async function fingerprint(folder: string, options: FingerprintOptions = 
 }
 
 /** All paths, sorted, with `/` between their parts. */
-async function pathsBelow(folder: string, ignored: ReadonlySet<string>): Promise<readonly string[]> {
+async function pathsBelow(folder: string, leavings: readonly Leaving[]): Promise<readonly string[]> {
   const paths: string[] = [];
   const folders = [''];
   for (let at = 0; at < folders.length; at++) {
     const below = folders[at] ?? '';
-    for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
+    const entries = await readdir(join(folder, below), { withFileTypes: true });
+    const names = new Set(entries.map((entry) => entry.name));
+    for (const entry of entries) {
+      if (isLeftOut(entry.name, leavings, (file) => names.has(file))) continue;
       const path = below === '' ? entry.name : `${below}/${entry.name}`;
-      if (entry.name === '.git' || ignored.has(path)) continue;
       if (entry.name.includes('\ufffd')) throw invalid(path, 'its name is not UTF-8');
       paths.push(path);
       if (entry.isDirectory()) folders.push(path);

@@ -39,49 +39,62 @@ export interface Compiled {
   readonly path: string;
   readonly kind: Plan['kind'];
   readonly start?: Plan['start'];
+  readonly runsOn?: Plan['runsOn'];
 }
 
 /**
  * Compiles a program with the tools of this machine.
  * @throws OCISLIM_TOOLCHAIN_MISSING | OCISLIM_COMPILE_FAILED | OCISLIM_PLATFORM_UNAVAILABLE
  */
-export async function compileOnHost(
-  { source, recipe, program }: Recognised,
-  options: HostOptions,
-): Promise<Compiled> {
-  const { output, caches, created, env, signal, onLine } = options;
+export async function compileOnHost(recognised: Recognised, options: HostOptions): Promise<Compiled> {
   const temporary = await mkdtemp(join(tmpdir(), 'ocislim-compile-'));
   const kept = removeOnInterrupt(temporary);
   try {
-    const places: Places = {
-      source: join(temporary, 'src'),
-      output: join(temporary, 'out'),
-      scratch: join(temporary, 'work'),
-      cache: (name) => hostCache(name, env, caches),
-    };
-    const wish: Wish = { ...options, places, host: thisMachine() };
-    // The tools that it takes anyhow first: without them nothing can be said of other platforms.
-    const native = { platform: hostPlatform(), host: hostPlatform() };
-    await requireTools(recipe, program.plan({ ...wish, ...native, jlink: false }), env);
-    const draft = program.plan(wish);
-    await requireTools(recipe, draft, env);
-    await mkdir(places.output);
-    await mkdir(places.scratch);
-    const isCopied = needsCopy(program, draft);
-    if (isCopied) await copySource(source, recipe, program, places.source);
-    const plan = isCopied ? draft : program.plan({ ...wish, places: { ...places, source: source.folder } });
-    await Promise.all(plan.caches.map((name) => mkdir(places.cache(name), { recursive: true })));
+    const { plan, places } = await prepare(recognised, options, temporary);
+    const { env, created, signal } = options;
     const fixed = hostEnvironment(env, created);
     const run: Runner = (argv, each) => runProcess(argv, { ...each, env: { ...fixed, ...each.env }, signal });
-    await runPlan(plan, run, onLine);
-    const artifact = await findArtifact(plan);
-    const path = join(output, `${program.name}${plan.kind === 'jar' ? extname(artifact) : ''}`);
+    await runPlan(plan, run, options.onLine);
+    const artifact = await findArtifact(plan, places);
+    const extension = plan.kind === 'jar' ? extname(artifact) : '';
+    const path = join(options.output, `${recognised.program.name}${extension}`);
     await move(artifact, path);
-    return { path, kind: plan.kind, start: plan.start };
+    return { path, kind: plan.kind, start: plan.start, runsOn: plan.runsOn };
   } finally {
     await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
     kept.forget();
   }
+}
+
+/** Looks for the tools, and makes the places that the plan is in terms of. */
+async function prepare(
+  { source, recipe, program }: Recognised,
+  options: HostOptions,
+  temporary: string,
+): Promise<{ readonly plan: Plan; readonly places: Places }> {
+  const { env, caches, signal } = options;
+  const copied: Places = {
+    source: join(temporary, 'src'),
+    output: join(temporary, 'out'),
+    scratch: join(temporary, 'work'),
+    cache: (name) => hostCache(name, env, caches),
+  };
+  const wish: Wish = { ...options, places: copied, host: thisMachine() };
+  // The tools that it takes anyhow first: without them nothing can be said of other platforms.
+  const native = { platform: hostPlatform(), host: hostPlatform(), jlink: false };
+  await requireTools(recipe, program.plan({ ...wish, ...native }), env);
+  const draft = program.plan(wish);
+  await requireTools(recipe, draft, env);
+
+  await mkdir(copied.output);
+  await mkdir(copied.scratch);
+  await Promise.all(draft.caches.map((name) => mkdir(copied.cache(name), { recursive: true })));
+  if (needsCopy(program, draft)) {
+    await copySource(source, recipe, program, copied.source, signal);
+    return { plan: draft, places: copied };
+  }
+  const places = { ...copied, source: source.folder };
+  return { plan: program.plan({ ...wish, places }), places };
 }
 
 /** What compilers make here that are told nothing of platforms. */

@@ -19,20 +19,21 @@ export interface KeyOptions extends Omit<Wish, 'places'> {
 
 /**
  * What stands for the result of a compile, in hex: the same key, the same result. Whether it may download matters not.
- * @returns undefined where nobody can tell which toolchain it is
+ * @returns undefined where nobody can tell which toolchain it is, or what is read
  */
 export async function compileKey(
   { source, recipe, program }: Recognised,
   { compiler, memo, signal, ...wish }: KeyOptions,
 ): Promise<string | undefined> {
-  if ('host' in compiler && !compiler.host) return undefined;
+  if (program.readsOutside || ('host' in compiler && !compiler.host)) return undefined;
   const { steps, cwd, env, artifact, kind, start } = program.plan({
     ...wish,
     places: SANDBOX_PLACES,
     offline: false,
   });
   const { files } = program;
-  const content = await fingerprint(source.folder, { files, ignored: recipe.leavings, memo, signal });
+  const { leavings } = recipe;
+  const content = await fingerprint(source.folder, { files, leavings, memo, signal });
   const inputs = [
     ...[VERSION, recipe.name, program.name, formatPlatform(wish.platform), formatPlatform(wish.host)],
     ...[compiler, { steps, cwd, env: sorted(env), artifact, kind, start }],

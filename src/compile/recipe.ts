@@ -75,8 +75,16 @@ export interface Program {
   readonly isDefault?: boolean | undefined;
   /** All files it is made of, relative to the folder, where that is not the whole folder; it gets a copy of just these. */
   readonly files?: readonly string[] | undefined;
+  /** It reads what is out of the source, which no copy has and no key knows. */
+  readonly readsOutside?: boolean | undefined;
   /** @throws OCISLIM_PLATFORM_UNAVAILABLE where that platform cannot be had there */
   plan(wish: Wish): Plan;
+}
+
+/** A folder by its name, where a file of that name is beside it: `target` beside `pom.xml`. */
+export interface Leaving {
+  readonly name: string;
+  readonly beside: string;
 }
 
 /** How sources of one kind are recognised and compiled. */
@@ -94,8 +102,8 @@ export interface Recipe {
   readonly roots?: readonly { readonly file: string; readonly text?: RegExp }[] | undefined;
   /** It stands back where another recipe knows the folder too: a Makefile often only calls other tools. */
   readonly isFallback?: boolean | undefined;
-  /** Folders that compiling makes, relative to the source; what is in them says nothing about the result. */
-  readonly leavings: readonly string[];
+  /** Folders that compiling makes; what is in them says nothing about the result. */
+  readonly leavings: readonly Leaving[];
   /**
    * Commands that tell which toolchain of a machine it is, and what it can; what is not there tells nothing. None where
    * no command could: what was compiled on a machine is then not kept.

@@ -50,16 +50,22 @@ interface Found {
 async function fitting(source: Source, recipes: readonly Recipe[]): Promise<readonly Found[]> {
   const found: Found[] = [];
   for (const recipe of recipes) {
-    const whole = await wholeOf(source, recipe);
-    const programs = await recipe.recognise(new SourceFolder(whole));
-    const bad = programs.find(({ name }) => !isFileName(name));
-    if (bad !== undefined) throw badName(bad.name);
-    if (programs.length > 0) found.push({ source: whole, recipe, programs });
+    const one =
+      (await recogniseBy(recipe, await wholeOf(source, recipe))) ?? (await recogniseBy(recipe, source));
+    if (one !== undefined) found.push(one);
   }
   const certain = found.filter(({ recipe }) => recipe.isFallback !== true);
   return certain.length > 0 ? certain : found;
 }
 
+async function recogniseBy(recipe: Recipe, source: Source): Promise<Found | undefined> {
+  const programs = await recipe.recognise(new SourceFolder(source));
+  const bad = programs.find(({ name }) => !isFileName(name));
+  if (bad !== undefined) throw badName(bad.name);
+  return programs.length > 0 ? { source, recipe, programs } : undefined;
+}
+
+/** The module or workspace that a folder is a part of. */
 async function wholeOf(source: Source, { roots = [] }: Recipe): Promise<Source> {
   if (source.file !== undefined) return source;
   for (const root of roots) {

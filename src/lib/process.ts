@@ -30,6 +30,12 @@ const LINE_LIMIT = 64 * 1024;
 /** Milliseconds that output is waited for once a program has ended: something may have left its group, and hold the pipe. */
 const DRAIN = 2000;
 
+/** Leaders of groups that run now, so that this process leaves none behind however it ends by itself. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) killGroup(child, 'SIGKILL');
+});
+
 /**
  * Runs a program in a process group of its own, and ends the whole group with it: what it started and left behind as
  * well, and when `signal` is aborted. Nothing of the group runs any more when this settles.
@@ -61,9 +67,8 @@ export async function runProcess(argv: Argv, options: ProcessOptions): Promise<P
     killGroup(child, 'SIGTERM');
     forced = setTimeout(() => killGroup(child, 'SIGKILL'), grace);
   };
-  const stopNow = () => killGroup(child, 'SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
-  process.once('exit', stopNow);
+  running.add(child);
   try {
     const end = await endOf(child);
     clearTimeout(forced);
@@ -74,7 +79,7 @@ export async function runProcess(argv: Argv, options: ProcessOptions): Promise<P
   } finally {
     clearTimeout(forced);
     signal?.removeEventListener('abort', stop);
-    process.removeListener('exit', stopNow);
+    running.delete(child);
   }
 }
 

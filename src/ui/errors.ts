@@ -15,8 +15,9 @@ export function renderError(error: unknown, { verbose, json, colour }: ErrorOpti
   const message = clean(error instanceof Error ? error.message : String(error));
   const hint = error instanceof OcislimError && error.hint !== undefined ? clean(error.hint) : undefined;
   if (json) {
-    const { check = [], output } = error instanceof OcislimError ? error : {};
-    return JSON.stringify({ error: { code, message, hint, output: output?.map(clean) }, check });
+    const { check = [], output: lines } = error instanceof OcislimError ? error : {};
+    const output = lines?.map((line) => sanitise(redact(line)).trimEnd());
+    return JSON.stringify({ error: { code, message, hint, output }, check });
   }
   const red = (text: string) => (colour ? `\u001b[31m${text}\u001b[39m` : text);
   const output = error instanceof OcislimError ? (error.output ?? []) : [];

@@ -1,10 +1,16 @@
 import { chmodSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findArtifact } from '../../src/compile/artifact.ts';
+import { findArtifact as findIn } from '../../src/compile/artifact.ts';
+import type { Plan } from '../../src/compile/recipe.ts';
 import { sourceFolder } from '../support/sources.ts';
 
 const elf = '\x7fELF';
+
+/** What is found of a plan whose output is the folder of its artifact. */
+function findArtifact(plan: Pick<Plan, 'artifact' | 'kind'>): Promise<string> {
+  return findIn(plan, { source: '/nowhere', output: dirname(plan.artifact), scratch: '/nowhere' });
+}
 
 function made(files: Readonly<Record<string, string>>, ...executable: readonly string[]): string {
   const folder = sourceFolder(files);
@@ -51,6 +57,22 @@ describe('what was compiled', () => {
     const folder = made(Object.fromEntries(names.map((name) => [name, ''])));
     const artifact = join(folder, '*.jar');
     expect(await findArtifact({ artifact, kind: 'jar' })).toBe(join(folder, 'app.jar'));
+  });
+
+  it('is nothing that a link leads to, out of the places of the plan', async () => {
+    const outside = made({ secret: elf, 'target/app.jar': '' }, 'secret');
+    const folder = sourceFolder({
+      a: `-> ${outside}/secret`,
+      target: `-> ${outside}/target`,
+      'real/b': elf,
+      c: '-> real/b',
+    });
+    const at = (artifact: string, kind: Plan['kind'] = 'program') =>
+      findIn({ artifact: join(folder, artifact), kind }, { source: folder, output: folder, scratch: folder });
+    await expect(at('a')).rejects.toThrow('it compiled, but a is a link that leads elsewhere');
+    await expect(at('target/*.jar', 'jar')).rejects.toThrow('leads elsewhere');
+    await expect(at('target', 'folder')).rejects.toThrow('leads elsewhere');
+    expect(await at('c')).toBe(join(folder, 'real/b'));
   });
 
   it('is not guessed among several', async () => {

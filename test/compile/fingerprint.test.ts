@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
@@ -10,6 +19,8 @@ import { sourceFolder } from '../support/sources.ts';
 import { tempDir } from '../support/temp.ts';
 
 const files = { 'a.c': 'a', 'b/c.h': 'c', link: '-> b', run: '#!/bin/sh\n' };
+
+const leavings = [{ name: 'target', beside: 'a.c' }];
 
 async function changes(
   change: (folder: string) => void,
@@ -50,12 +61,12 @@ describe('the fingerprint of a source', () => {
     ['what git keeps', (folder) => sourceFolder({ '.git/HEAD': 'x', 'b/.git': 'x' }, folder)],
     ['what compiling leaves', (folder) => sourceFolder({ 'target/x.jar': 'x' }, folder)],
   ])('does not change with %s', async (_, change) => {
-    expect(await changes(change, { ignored: ['target'] })).toBe('same');
+    expect(await changes(change, { leavings })).toBe('same');
   });
 
   it('changes with a folder of the name of one that is left out, elsewhere', async () => {
     const change = (folder: string) => sourceFolder({ 'b/target/x.rs': 'x' }, folder);
-    expect(await changes(change, { ignored: ['target'] })).toBe('other');
+    expect(await changes(change, { leavings })).toBe('other');
   });
 
   it('changes with a file out of the source that a link leads to', async () => {
@@ -159,8 +170,10 @@ describe('the memo of a fingerprint', () => {
 it('a copy has the fingerprint of its source', async () => {
   const source = { folder: sourceFolder({ ...files, '.git/HEAD': '', 'target/x': '', 'b/target/y': '' }) };
   const copy = join(tempDir(), 'copy');
-  await copySource(source, { leavings: ['target'] }, {}, copy);
-  expect(await fingerprint(copy)).toBe(await fingerprint(source.folder, { ignored: ['target'] }));
+  await copySource(source, { leavings }, {}, copy);
+  expect(await fingerprint(copy)).toBe(await fingerprint(source.folder, { leavings }));
+  expect(existsSync(join(copy, 'target'))).toBe(false);
+  expect(existsSync(join(copy, 'b/target/y'))).toBe(true);
   const part = join(tempDir(), 'part');
   await copySource(source, { leavings: [] }, { files: ['b/c.h'] }, part);
   expect(await fingerprint(part)).toBe(await fingerprint(sourceFolder({ 'b/c.h': 'c' })));

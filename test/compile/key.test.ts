@@ -46,6 +46,23 @@ it('changes with whatever the result may change with', async () => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
+it('is not there where something out of the source is read', async () => {
+  for (const line of ['replace a.test/b => ../b', 'replace (\n\ta.test/b v1.0.0 => /b\n)']) {
+    const folder = sourceFolder({ ...files, 'go.mod': `${files['go.mod']}${line}\n` });
+    expect(await keyOf({}, { folder }), line).toBeUndefined();
+  }
+  const inside = sourceFolder({ ...files, 'go.mod': `${files['go.mod']}replace a.test/b => ./b\n` });
+  expect(await keyOf({}, { folder: inside })).toBeDefined();
+  const crate = (path: string) =>
+    sourceFolder({
+      'Cargo.toml': '[workspace]\nmembers = ["a"]\n',
+      'a/Cargo.toml': `[package]\nname = "a"\n[dependencies]\nb = { path = "${path}" }\n`,
+      'a/src/main.rs': '',
+    });
+  expect(await keyOf({}, { folder: crate('../b') })).toBeDefined();
+  expect(await keyOf({}, { folder: crate('../../b') })).toBeUndefined();
+});
+
 it('is not there where nobody can tell which toolchain it is', async () => {
   expect(await keyOf({ compiler: { host: undefined } })).toBeUndefined();
   expect(await keyOf({ compiler: { host: '' } })).toBeUndefined();

@@ -191,6 +191,18 @@ describe('what is C, C++, Java or for Node.js', () => {
       '.',
       'maven b',
     ],
+    [
+      'a module of Maven by its folder',
+      { 'pom.xml': '<module>a</module><module>b</module>', 'a/pom.xml': '', 'b/pom.xml': '' },
+      'b',
+      'maven b',
+    ],
+    [
+      'a folder below a project of Maven that is none of its modules',
+      { 'pom.xml': '<module>a</module>', 'a/pom.xml': '', 'b/pom.xml': '' },
+      'b',
+      'maven b',
+    ],
     ['a file of Java', { 'Hello.java': '' }, 'Hello.java', 'java hello'],
     [
       'one bin of a package',
@@ -279,6 +291,12 @@ describe('a hostile source', () => {
 
   it('is refused where a description is damaged', async () => {
     expect(await seen({ 'Cargo.toml': '[package' })).toMatch(/^Cargo\.toml: /);
+    const deep = `${'a.'.repeat(100_000)}a = 1`;
+    expect(await seen({ 'Cargo.toml': deep })).toMatch(/^(Cargo\.toml: |it: a folder with nothing)/);
+    const deeper = `{"bin":${'['.repeat(400_000)}`;
+    expect(await seen({ 'package.json': deeper, 'package-lock.json': '' })).toMatch(
+      /^package\.json: not JSON/,
+    );
     expect(await seen({ 'package.json': '{', 'package-lock.json': '' })).toMatch(/^package\.json: not JSON/);
   });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { outputOf, type ProcessOptions, runProcess } from '../../src/lib/process.ts';
+import { runChild } from '../support/children.ts';
 import { tempDir } from '../support/temp.ts';
 
 const env = { PATH: process.env['PATH'] };
@@ -81,7 +82,7 @@ it('lets a program that is aborted end by itself', async () => {
     printed.push(line);
     if (line === 'ready') abort.abort();
   };
-  const script = `trap 'echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.01; done`;
+  const script = `trap 'echo tidied; exit 0' TERM; echo ready; while :; do :; done`;
   const run = runProcess(['sh', '-c', script], { env, signal: abort.signal, onLine });
   await expect(run).rejects.toMatchObject({ name: 'AbortError' });
   expect(printed).toEqual(['ready', 'tidied']);
@@ -93,6 +94,11 @@ it('starts nothing when it is aborted already, and says when a program is not th
     name: 'AbortError',
   });
   await expect(runProcess(['no-such-program'], { env })).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('leaves nothing running when this process exits', async () => {
+  const printed = await runChild('exit-while-running');
+  await eventually(() => !isRunning(printed.trim()));
 });
 
 it('leaves no listener behind', async () => {

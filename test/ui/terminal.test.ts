@@ -97,6 +97,20 @@ describe('renderError', () => {
     });
   });
 
+  it('has with --json what a failed program printed, without what a terminal would obey', () => {
+    const output = ['main.c:1: error', '    at https://me:hunter2@host/ \u001b[31m'];
+    const failed = new OcislimError('OCISLIM_COMPILE_FAILED', 'make failed', { output }).within('./hello');
+    expect(failed.exitCode).toBe(3);
+    expect(JSON.parse(renderError(failed, { ...plain, json: true }))).toEqual({
+      error: {
+        code: 'OCISLIM_COMPILE_FAILED',
+        message: './hello: make failed',
+        output: ['main.c:1: error', '    at https://***@host/  [31m'],
+      },
+      check: [],
+    });
+  });
+
   it('calls a bug a bug', () => {
     expect(renderError(new TypeError('x is undefined'), plain)).toMatch(
       /^ocislim: x is undefined\nhint: this is a bug/,

@@ -35,6 +35,8 @@ interface Traits {
   readonly version?: string | undefined;
   readonly hasRequirements: boolean;
   readonly isVendored: boolean;
+  /** Something of the module or workspace lies out of the source. */
+  readonly readsOutside: boolean;
   /** go.sum is missing, and go build would not write it by itself. */
   readonly lacksSums: boolean;
 }
@@ -53,7 +55,7 @@ async function bareFile(source: SourceFolder, file: string): Promise<readonly Pr
   return [{ name: basename(file, '.go'), files: [file], plan: (wish) => plan(wish, [file], usesC, LOOSE) }];
 }
 
-const LOOSE: Traits = { hasRequirements: false, isVendored: false, lacksSums: false };
+const LOOSE: Traits = { hasRequirements: false, isVendored: false, readsOutside: false, lacksSums: false };
 
 /** A folder of Go without a module: what `go build *.go` takes. */
 async function looseFiles(source: SourceFolder): Promise<readonly Program[]> {
@@ -82,6 +84,7 @@ function programsOf(
     return {
       name: (isUnique ? names[at] : undefined) ?? folder.replaceAll('/', '-'),
       isDefault: each === preferred,
+      readsOutside: traits.readsOutside,
       plan: (wish) => plan(wish, [folder === '.' ? '.' : `./${folder}`], usesC, traits),
     };
   });
@@ -89,7 +92,7 @@ function programsOf(
 
 /** As `go build` names it: the last part of the module's path that is no major version. */
 function moduleName(mod: string, folder: string): string {
-  const path = directive(mod, 'module')?.replace(/^"|"$/g, '') ?? folder;
+  const path = directive(mod, 'module') ?? folder;
   const parts = path.split('/').filter((part) => !/^v[0-9]+$/.test(part));
   return parts.at(-1) || folder;
 }
@@ -178,6 +181,7 @@ async function traitsOf(
       .at(-1),
     hasRequirements,
     isVendored,
+    readsOutside: isOpen(work ?? '', modules, mods),
     lacksSums: hasRequirements && !isVendored && work === undefined && !sums.includes(true),
   };
 }
@@ -186,10 +190,31 @@ function byVersion(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
+/** Folders that stand in for modules. */
+function replacements(text: string): readonly string[] {
+  return directives(text, 'replace').flatMap((line) => {
+    const path = unquoted(line.split('=>')[1]?.trim() ?? '');
+    return /^\.{0,2}\//.test(path) ? [path] : [];
+  });
+}
+
+/** Whether a workspace or its modules name folders out of the source. */
+function isOpen(work: string, modules: readonly string[], mods: readonly string[]): boolean {
+  const named = [
+    ...[...directives(work, 'use'), ...replacements(work)].map((path) => ['.', path] as const),
+    ...modules.flatMap((folder, at) => replacements(mods[at] ?? '').map((path) => [folder, path] as const)),
+  ];
+  return named.some(([folder, path]) => isOutside(path.startsWith('/') ? path : posix.join(folder, path)));
+}
+
+function isOutside(path: string): boolean {
+  return posix.isAbsolute(path) || /^\.\.(\/|$)/.test(posix.normalize(path));
+}
+
 /** Folders that are listed in `go.work`, without those out of the source. */
 function workModules(work: string): readonly string[] {
-  const used = directives(work, 'use').map((path) => posix.normalize(path.replace(/^"|"$/g, '')));
-  return [...new Set(used)].filter((path) => !path.startsWith('..') && !posix.isAbsolute(path));
+  const used = directives(work, 'use').map((path) => posix.normalize(path));
+  return [...new Set(used)].filter((path) => !isOutside(path));
 }
 
 function directive(text: string, name: string): string | undefined {
@@ -205,14 +230,18 @@ function directives(text: string, name: string): readonly string[] {
     if (line === '') continue;
     if (block !== undefined) {
       if (line === ')') block = undefined;
-      else if (block === name) found.push(line);
+      else if (block === name) found.push(unquoted(line));
       continue;
     }
     const [keyword = '', ...rest] = line.split(/\s+/);
     if (rest[0] === '(' || keyword.endsWith('(')) block = keyword.replace(/\($/, '');
-    else if (keyword === name) found.push(rest.join(' '));
+    else if (keyword === name) found.push(unquoted(rest.join(' ')));
   }
   return found;
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^["`]|["`]$/g, '');
 }
 
 /** Folders that are looked through. */

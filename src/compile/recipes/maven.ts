@@ -8,7 +8,8 @@ export const maven: Recipe = {
   name: 'maven',
   title: 'Maven',
   signs: ['pom.xml'],
-  leavings: ['target'],
+  roots: [{ file: 'pom.xml', text: /<module>/ }],
+  leavings: [{ name: 'target', beside: 'pom.xml' }],
   identify: [
     ['java', '--version'],
     ['mvn', '--quiet', '--version'],
@@ -17,7 +18,8 @@ export const maven: Recipe = {
     const text = source.file === undefined ? await source.read('pom.xml') : undefined;
     if (text === undefined) return [];
     const modules = await modulesOf(text, source);
-    if (modules.length === 0) return [{ name: source.name, plan: (wish) => plan(wish, '.') }];
+    if (modules.length === 0 && source.isMeant('.'))
+      return [{ name: source.name, plan: (wish) => plan(wish, '.') }];
     return modules.map((path) => ({ name: posix.basename(path), plan: (wish) => plan(wish, path) }));
   },
 };
@@ -29,7 +31,7 @@ async function modulesOf(text: string, source: SourceFolder): Promise<readonly s
   );
   const found = await Promise.all(
     [...new Set(named)].map(async (path) =>
-      !path.startsWith('..') && (await source.has(`${path}/pom.xml`)) ? [path] : [],
+      !path.startsWith('..') && source.isMeant(path) && (await source.has(`${path}/pom.xml`)) ? [path] : [],
     ),
   );
   return found.flat();

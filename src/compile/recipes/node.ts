@@ -11,7 +11,7 @@ export const node: Recipe = {
   name: 'node',
   title: 'Node.js',
   signs: ['package.json with bin, package-lock.json and esbuild'],
-  leavings: ['node_modules'],
+  leavings: [{ name: 'node_modules', beside: 'package.json' }],
   identify: [
     ['node', '--version'],
     ['npm', '--version'],

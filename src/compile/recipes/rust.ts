@@ -12,7 +12,7 @@ export const rust: Recipe = {
   title: 'Rust',
   signs: ['Cargo.toml', '*.rs'],
   roots: [{ file: 'Cargo.toml', text: /^\s*\[workspace/m }],
-  leavings: ['target'],
+  leavings: [{ name: 'target', beside: 'Cargo.toml' }],
   identify: [
     ['rustc', '-vV'],
     ['cargo', '-V'],
@@ -29,7 +29,9 @@ export const rust: Recipe = {
     if (manifest === undefined) return [];
     const traits = await traitsOf(source, manifest);
     const folders = await packageFolders(source, manifest);
-    return (await Promise.all(folders.map((folder) => binaries(source, folder, traits)))).flat();
+    const programs = (await Promise.all(folders.map((folder) => binaries(source, folder, traits)))).flat();
+    const readsOutside = await dependsOutside(source, folders, manifest);
+    return programs.map((program) => ({ ...program, readsOutside }));
   },
 };
 
@@ -111,6 +113,28 @@ async function discovered(source: SourceFolder, folder: string, name: string): P
     if (each.isFolder && (await source.has(`${below}/${each.name}/main.rs`))) found.push(each.name);
   }
   return found;
+}
+
+/** Whether a package, or the workspace, takes another one from out of the source. */
+async function dependsOutside(
+  source: SourceFolder,
+  folders: readonly string[],
+  workspace: Table,
+): Promise<boolean> {
+  const manifests = await Promise.all(
+    folders.map(async (folder) => [folder, (await manifestAt(source, folder)) ?? {}] as const),
+  );
+  return [['.', workspace] as const, ...manifests].some(([folder, manifest]) =>
+    paths(manifest).some((path) => posix.isAbsolute(path) || posix.join(folder, path).startsWith('..')),
+  );
+}
+
+/** All values of `path`: dependencies have them in many tables, none deeper than `target.X.dependencies.NAME`. */
+function paths(value: unknown, depth = 6): readonly string[] {
+  if (depth === 0) return [];
+  return Object.entries(table(value)).flatMap(([key, each]) =>
+    key === 'path' && typeof each === 'string' ? [each] : paths(each, depth - 1),
+  );
 }
 
 function planPackage(wish: Wish, folder: string, bin: string, traits: Traits): Plan {
