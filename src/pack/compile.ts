@@ -3,7 +3,6 @@ import { basename, join } from 'node:path';
 import { formatPlatform, hostPlatform, type Platform } from '#oci-spec-types';
 import type { Compiled } from '../compile/host.ts';
 import { compileKey } from '../compile/key.ts';
-import { SANDBOX_PLACES } from '../compile/places.ts';
 import { commandRecipe } from '../compile/recipes/command.ts';
 import { type Recognised, recognise } from '../compile/recognise.ts';
 import { findSource, type Source, SourceFolder } from '../compile/source.ts';
@@ -50,7 +49,7 @@ export async function findOrCompile(request: PackRequest, context: Context): Pro
       inputs.push({ platform, source: await sourceOf(compiled, context.cwd) });
     }
     const { program } = recognised;
-    const { runsOn } = program.plan({ ...first, ...toolchain, places: SANDBOX_PLACES });
+    const runsOn = made[0]?.runsOn;
     const compiledIn = 'image' in toolchain.compiler ? toolchain.name : 'host';
     return { name: program.name, inputs, runsOn, compiledIn, dispose };
   } catch (error) {

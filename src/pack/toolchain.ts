@@ -8,14 +8,14 @@ import { fixedEnvironment, networkEnvironment } from '../compile/environment.ts'
 import { type Compiled, compileOnHost, identifyHost, missingTools } from '../compile/host.ts';
 import type { KeyOptions } from '../compile/key.ts';
 import { SANDBOX_PLACES } from '../compile/places.ts';
-import type { CacheName, Plan, Wish } from '../compile/recipe.ts';
+import type { CacheName, Places, Plan, Wish } from '../compile/recipe.ts';
 import type { Recognised } from '../compile/recognise.ts';
 import { runPlan } from '../compile/run.ts';
 import { environmentOf } from '../image/container-config.ts';
 import type { Image, Layer } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
-import { OcislimError, within } from '../lib/errors.ts';
+import { within } from '../lib/errors.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver } from '../sandbox/driver.ts';
 import { type Mount, type Order, ROOT, type Room } from '../sandbox/room.ts';
@@ -104,6 +104,9 @@ async function imageToolchain(
   });
 }
 
+/** Folders of this machine by where compiling has them. */
+type Folders = Readonly<Record<'/src' | '/out' | '/work', string>>;
+
 /** A toolchain's image, ready to run commands. */
 interface Bench {
   readonly root: string;
@@ -136,19 +139,20 @@ async function compileInside(bench: Bench, wish: Omit<Wish, 'places'>, output: s
   const folder = await context.store.temporaryFile();
   const kept = removeOnInterrupt(folder);
   try {
-    const [copy, out, scratch] = ['src', 'out', 'work'].map((each) => join(folder, each)) as [
-      string,
-      string,
-      string,
-    ];
-    await mkdir(out, { recursive: true });
-    await mkdir(scratch);
     const isCopied = needsCopy(program, plan);
-    if (isCopied) await copySource(source, recipe, program, copy);
-    const places = { '/src': isCopied ? copy : source.folder, '/out': out, '/work': scratch };
+    const folders: Folders = {
+      '/src': isCopied ? join(folder, 'src') : source.folder,
+      '/out': join(folder, 'out'),
+      '/work': join(folder, 'work'),
+    };
+    await mkdir(folders['/out'], { recursive: true });
+    await mkdir(folders['/work']);
+    if (isCopied) await copySource(source, recipe, program, folders['/src'], context.signal);
     const caches = await cacheMounts(plan.caches, recognised, wish.platform, request, context);
     const mounts = [
-      ...Object.entries(places).map(([target, from]) => mount(from, target, target !== '/src' || isCopied)),
+      mount(folders['/src'], '/src', isCopied),
+      mount(folders['/out'], '/out', true),
+      mount(folders['/work'], '/work', true),
       ...caches,
     ];
     const network = request.network ?? (plan.needsNetwork && !wish.offline ? 'host' : 'none');
@@ -170,10 +174,10 @@ async function compileInside(bench: Bench, wish: Omit<Wish, 'places'>, output: s
       lines.end();
       return { code, signal: null };
     });
-    const artifact = await takeArtifact(plan, places);
+    const artifact = await takeArtifact(plan, folders, caches);
     const path = join(output, `${program.name}${plan.kind === 'jar' ? extname(artifact) : ''}`);
     await rename(artifact, path);
-    return { path, kind: plan.kind, start: plan.start };
+    return { path, kind: plan.kind, start: plan.start, runsOn: plan.runsOn };
   } finally {
     await removeTree(folder);
     kept.forget();
@@ -181,13 +185,20 @@ async function compileInside(bench: Bench, wish: Omit<Wish, 'places'>, output: s
 }
 
 /** What a plan has made, on this machine. @throws OCISLIM_COMPILE_FAILED also for a link out of where it may be */
-async function takeArtifact(plan: Plan, places: Readonly<Record<string, string>>): Promise<string> {
-  const [target = '', place = ''] =
-    Object.entries(places).find(([each]) => plan.artifact.startsWith(`${each}/`)) ?? [];
-  const artifact = await findArtifact({ ...plan, artifact: join(place, plan.artifact.slice(target.length)) });
-  const [real, inside] = await Promise.all([realpath(artifact), realpath(place)]);
-  if (real.startsWith(`${inside}/`)) return real;
-  throw new OcislimError('OCISLIM_COMPILE_FAILED', `${plan.artifact}: is a link out of ${target}`);
+function takeArtifact(plan: Plan, folders: Folders, caches: readonly Mount[]): Promise<string> {
+  const places: Places = {
+    source: folders['/src'],
+    output: folders['/out'],
+    scratch: folders['/work'],
+    cache: (name) =>
+      caches.find(({ target }) => target === SANDBOX_PLACES.cache(name))?.source ?? folders['/work'],
+  };
+  const mounts = [
+    ...Object.entries(folders),
+    ...caches.map(({ target, source }) => [target, source] as const),
+  ];
+  const [target, source] = mounts.find(([each]) => plan.artifact.startsWith(`${each}/`)) ?? ['', ''];
+  return findArtifact({ ...plan, artifact: join(source, plan.artifact.slice(target.length)) }, places);
 }
 
 interface InsideOptions {

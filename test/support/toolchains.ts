@@ -4,14 +4,26 @@ import { basename, dirname, join } from 'node:path';
 import type { RootFilesystem } from './bases.ts';
 
 /** What every Debian has, as far as compiling goes. */
-const ESSENTIAL = ['base-files', 'base-passwd', 'dash', 'coreutils', 'grep', 'sed', 'mawk', 'findutils', 'tar'];
+const ESSENTIAL = [
+  'base-files',
+  'base-passwd',
+  'dash',
+  'coreutils',
+  'grep',
+  'sed',
+  'mawk',
+  'findutils',
+  'tar',
+];
 /** What no program reads while it compiles. */
 const LEFT_OUT = /^\/usr\/share\/(?:doc|man|info|locale|lintian|bug|doc-base|common-licenses)\//;
 
 /** A Debian with packages and all they depend on, from the files of this machine, which must be a Debian that has them. */
 export function debianWith(packages: readonly string[]): RootFilesystem {
   const names = closureOf([...ESSENTIAL, ...packages]);
-  const listed = execFileSync('dpkg', ['-L', ...names], { maxBuffer: 1 << 28 }).toString().split('\n');
+  const listed = execFileSync('dpkg', ['-L', ...names], { maxBuffer: 1 << 28 })
+    .toString()
+    .split('\n');
   // Packages still list `/lib/…`, where `/lib` has long been a link into `/usr`.
   const files = listed
     .filter((path) => path.startsWith('/') && !LEFT_OUT.test(path) && existsSync(dirname(path)))
@@ -21,7 +33,9 @@ export function debianWith(packages: readonly string[]): RootFilesystem {
   const config = ['/etc/passwd', '/etc/group', '/etc/ld.so.conf', '/etc/ld.so.cache', '/etc/ld.so.conf.d'];
   const links = ['/bin', '/sbin', '/lib', '/lib64', '/tmp', '/etc/alternatives'];
   const conf = readdirSync('/etc/ld.so.conf.d').map((name) => `/etc/ld.so.conf.d/${name}`);
-  const all = [...new Set([...links, ...config, ...conf, ...kept])].filter((path) => path !== '/' && existsSync(path));
+  const all = [...new Set([...links, ...config, ...conf, ...kept])].filter(
+    (path) => path !== '/' && existsSync(path),
+  );
   const input = all.map((path) => path.slice(1)).join('\0');
   const options = ['-C', '/', '--no-recursion', '--null', '-T', '-', '-c'];
   const tar = execFileSync('tar', options, { input, maxBuffer: 1 << 30 });
@@ -39,8 +53,11 @@ function isFileOrLink(path: string): boolean {
 
 /** Packages with what they depend on, as installed here. */
 function closureOf(wanted: readonly string[]): readonly string[] {
-  const format = '${binary:Package}\t${Provides}\t${Pre-Depends}, ${Depends}\n';
-  const rows = execFileSync('dpkg-query', ['-W', '-f', format], { maxBuffer: 1 << 28 }).toString().split('\n');
+  const field = (name: string) => `\${${name}}`;
+  const format = `${field('binary:Package')}\t${field('Provides')}\t${field('Pre-Depends')}, ${field('Depends')}\n`;
+  const rows = execFileSync('dpkg-query', ['-W', '-f', format], { maxBuffer: 1 << 28 })
+    .toString()
+    .split('\n');
   const depends = new Map<string, readonly string[]>();
   const providers = new Map<string, string>();
   for (const row of rows) {
