@@ -17,29 +17,34 @@ export interface Dependent {
   /** Where it really is on the host; what it says of `$ORIGIN` is meant from there. */
   readonly path: string;
   readonly elf: ElfFacts;
+  /** Names of libraries that come with it and are loaded by themselves. */
+  readonly own?: ReadonlySet<string> | undefined;
 }
 
 /**
- * The loader and the libraries that a program needs and the image lacks, from the host or another image, at paths where
- * the loader will look for them. Nothing where the image has all of them.
+ * Brings along the loader and the libraries that a program needs and the image lacks, from the host or another image, to
+ * where the loader will look for them. Nothing where the image has all of them.
+ * @returns what is to be said of it
  * @throws OCISLIM_NOT_FOUND naming the libraries that the source does not have either
  */
 export async function bringLibraries(
-  { dest, path, elf }: Dependent,
+  { dest, path, elf, own = new Set() }: Dependent,
   /** With the program in it. */
   tree: Tree,
   config: ContainerConfig,
-  source: FileSource,
-  mtime: number,
-): Promise<{ readonly entries: readonly Entry[]; readonly findings: readonly Finding[] }> {
+  files: BroughtFiles,
+): Promise<readonly Finding[]> {
+  const { source } = files;
   const { interpreter } = elf;
-  if (interpreter === undefined) return { entries: [], findings: [] };
+  if (interpreter === undefined) return [];
   const to = posix.join('/', tree.lookup(dest)?.path ?? dest);
   const there = await resolveLinkage({ path: to, ...elf }, tree, config);
-  if (there.loader !== undefined && there.missing.length === 0) return { entries: [], findings: [] };
+  const isMissing = there.missing.some(({ name }) => !own.has(name));
+  if (there.loader !== undefined && !isMissing) return [];
   const has = new Set(there.libraries.map(({ name }) => name));
   // What the image's own libraries need is looked for as if the program needed it.
-  const needed = [...(elf.linkage?.needed ?? []), ...there.missing.map(({ name }) => name)];
+  const lacking = there.missing.map(({ name }) => name).filter((name) => !own.has(name));
+  const needed = [...(elf.linkage?.needed ?? []), ...lacking].filter((name) => !own.has(name));
   const linkage = elf.linkage && { ...elf.linkage, needed };
   const found = await resolveLinkage({ path, ...elf, linkage }, source.view, {});
   const missing = [
@@ -54,14 +59,13 @@ export async function bringLibraries(
     );
   }
   const wanted = found.libraries.filter(({ name }) => !has.has(name));
-  const files = new Files(source, mtime);
   if (there.loader === undefined && found.loader !== undefined) files.add(interpreter, found.loader.node);
   const place = await placesFor(found, there, source.view, tree, { from: path, to });
   for (const library of wanted) files.add(place(library), library.node);
   // The C library offers dlopen, which says nothing of who calls it.
   const callers = wanted.filter(({ name }) => !/^lib(?:c|dl)\./.test(name));
   const loads = [elf, ...callers.map(({ node }) => node.facts?.elf)];
-  return { entries: files.entries(), findings: loads.some(usesDlopen) ? [loadsAtRunTime(dest)] : [] };
+  return loads.some(usesDlopen) ? [loadsAtRunTime(dest)] : [];
 }
 
 function usesDlopen(elf: ElfFacts | undefined): boolean {
@@ -111,16 +115,16 @@ async function placesFor(
   };
 }
 
-/** Files by their paths in the image; what is there twice under two names becomes a link. */
-class Files {
-  readonly #source: FileSource;
+/** Files of a source by their paths in the image; what is there twice under two names becomes a link. */
+export class BroughtFiles {
+  readonly source: FileSource;
   readonly #mtime: number;
   readonly #entries = new Map<string, Entry>();
   /** Paths in the image, by real paths in the source. */
   readonly #placed = new Map<string, string>();
 
   constructor(source: FileSource, mtime: number) {
-    this.#source = source;
+    this.source = source;
     this.#mtime = mtime;
   }
 
@@ -141,7 +145,7 @@ class Files {
       mode: (node.mode & 0o111) === 0 ? 0o644 : 0o755,
       ...owner,
       size: node.size,
-      open: () => this.#source.open(node.path, [...this.#placed.keys()]),
+      open: () => this.source.open(node.path, [...this.#placed.keys()]),
       facts: node.facts ?? {},
     });
   }
@@ -157,9 +161,9 @@ const OTHER_ZONES = new Set(['posix', 'right']);
 /** More than any release of tzdata has. */
 const ZONE_LIMIT = 5000;
 
-/** The time zones of a source. @throws OCISLIM_NOT_FOUND where it has none */
-export async function timeZones(source: FileSource, mtime: number): Promise<readonly Entry[]> {
-  const files = new Files(source, mtime);
+/** Brings along the time zones of a source. @throws OCISLIM_NOT_FOUND where it has none */
+export async function bringTimeZones(files: BroughtFiles): Promise<void> {
+  const { source } = files;
   const folders = [ZONES];
   let count = 0;
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -171,7 +175,7 @@ export async function timeZones(source: FileSource, mtime: number): Promise<read
       if (node?.type === 'directory' && !OTHER_ZONES.has(name)) folders.push(path);
     }
   }
-  if (count > 0) return files.entries();
+  if (count > 0) return;
   throw new OcislimError('OCISLIM_NOT_FOUND', `--with-tzdata: ${source.name} has no time zones (/${ZONES})`, {
     hint: 'install tzdata there, or take them from an image with --libs-from',
   });

@@ -1,4 +1,5 @@
 import { realpath } from 'node:fs/promises';
+import { join, posix } from 'node:path';
 import { type ContainerConfig, formatPlatform, shortDigest } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
 import { hasCertificates, hasTimeZones } from '../check/facilities.ts';
@@ -14,6 +15,7 @@ import { mergeTocs, type Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import type { Base } from './base.ts';
 import type { Input } from './inputs.ts';
+import type { Dependent } from './libraries.ts';
 import { type Payload, payloadOf } from './payload.ts';
 import type { PackRequest } from './request.ts';
 
@@ -118,27 +120,56 @@ async function bringAlong(
   const { openFileSource } = await import('./file-source.ts');
   const entries: Entry[] = [];
   const findings: Finding[] = [];
-  const { source } = input;
-  const elf = source.kind === 'program' ? source.facts.elf : undefined;
-  const [dest] = payload.entrypoint;
   if (withCerts && !hasCertificates(tree, config)) {
     const { certificatesEntry } = await import('../transports/static/files.ts');
     entries.push(certificatesEntry(created));
   }
-  if ((!withLibs || elf?.interpreter === undefined) && !withTzdata) return { entries, findings };
+  const dependents = withLibs ? await dependentsOf(input, payload, tree) : [];
+  if (dependents.length === 0 && !withTzdata) return { entries, findings };
   const from = await openFileSource(libsFrom ?? 'host', input.platform, context);
-  const { bringLibraries, timeZones } = await import('./libraries.ts');
-  if (withLibs && elf !== undefined && dest !== undefined) {
-    const path = await realpath(source.path);
-    const brought = await bringLibraries({ dest, path, elf }, tree, config, from, created);
-    entries.push(...brought.entries);
-    findings.push(...brought.findings);
-    const what = brought.entries.map(({ path }) => `/${path}`).join(', ');
-    const platform = formatPlatform(input.platform);
-    if (what !== '') context.progress.note(`${platform}: brought along from ${from.name}: ${what}`);
+  const { BroughtFiles, bringLibraries, bringTimeZones } = await import('./libraries.ts');
+  const files = new BroughtFiles(from, created);
+  for (const dependent of dependents)
+    findings.push(...(await bringLibraries(dependent, tree, config, files)));
+  const what = files
+    .entries()
+    .map(({ path }) => `/${path}`)
+    .join(', ');
+  const platform = formatPlatform(input.platform);
+  if (what !== '') context.progress.note(`${platform}: brought along from ${from.name}: ${what}`);
+  if (withTzdata && !hasTimeZones(tree, config)) await bringTimeZones(files);
+  return { entries: [...entries, ...files.entries()], findings };
+}
+
+/** Files of an input that need libraries: a program, or all programs and libraries of a folder. */
+async function dependentsOf({ source }: Input, payload: Payload, tree: Tree): Promise<readonly Dependent[]> {
+  const [dest] = payload.entrypoint;
+  if (dest === undefined) return [];
+  if (source.kind === 'program') {
+    const { elf } = source.facts;
+    return elf?.interpreter === undefined ? [] : [{ dest, path: await realpath(source.path), elf }];
   }
-  if (withTzdata && !hasTimeZones(tree, config)) entries.push(...(await timeZones(from, created)));
-  return { entries, findings };
+  if (source.kind !== 'folder') return [];
+  const interpreter = tree.lookup(dest)?.facts?.elf?.interpreter;
+  const files = payload.layers
+    .flat()
+    .filter(({ type, path }) => type === 'file' && isBelow(path, payload.place));
+  const own = new Set(files.map(({ path }) => posix.basename(path)));
+  return files.flatMap(({ path }) => {
+    const elf = tree.lookup(path)?.facts?.elf;
+    if (elf?.linkage === undefined || interpreter === undefined) return [];
+    const dependent = {
+      dest: `/${path}`,
+      path: join(source.path, posix.relative(payload.place, `/${path}`)),
+      own,
+    };
+    // A library is loaded by the loader of the program.
+    return [{ ...dependent, elf: { ...elf, interpreter } }];
+  });
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return `/${path}`.startsWith(`${folder}/`);
 }
 
 /** An entry as the layer's table of contents will have it. */

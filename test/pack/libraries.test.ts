@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Linkage } from '../../src/elf/linkage.ts';
 import type { Facility } from '../../src/elf/program.ts';
 import type { FileSource } from '../../src/pack/file-source.ts';
-import { bringLibraries, timeZones } from '../../src/pack/libraries.ts';
+import { BroughtFiles, bringLibraries, bringTimeZones } from '../../src/pack/libraries.ts';
 import { type Files, linked, treeOf } from '../support/trees.ts';
 
 const INTERPRETER = '/lib64/ld-linux-x86-64.so.2';
@@ -22,14 +22,16 @@ function sourceOf(files: Files): FileSource {
 async function brought(
   linkage: Partial<Linkage>,
   source: Files,
-  files: Files = {},
+  present: Files = {},
   uses: readonly Facility[] = [],
 ) {
   const elf = { interpreter: INTERPRETER, linkage: linked(linkage), uses };
-  const tree = treeOf({ ...files, 'usr/local/bin/app': linkage });
+  const tree = treeOf({ ...present, 'usr/local/bin/app': linkage });
   const dependent = { dest: '/usr/local/bin/app', path: '/src/bin/app', elf };
   const whole = sourceOf({ ...source, 'src/bin/app': linkage });
-  const { entries, findings } = await bringLibraries(dependent, tree, {}, whole, MTIME);
+  const files = new BroughtFiles(whole, MTIME);
+  const findings = await bringLibraries(dependent, tree, {}, files);
+  const entries = files.entries();
   const rows = entries.map(({ path, linkname }) =>
     linkname === undefined ? path : `${path} -> ${linkname}`,
   );
@@ -142,7 +144,9 @@ describe('time zones that are brought along', () => {
       'usr/share/zoneinfo/right/UTC': 'x',
       'usr/share/zoneinfo/posix/UTC': 'x',
     });
-    const entries = await timeZones(source, MTIME);
+    const files = new BroughtFiles(source, MTIME);
+    await bringTimeZones(files);
+    const entries = files.entries();
     expect(entries.map(({ path, linkname }) => [path, linkname]).sort()).toEqual([
       ['usr/share/zoneinfo/Europe/Berlin', undefined],
       ['usr/share/zoneinfo/UTC', undefined],
@@ -151,7 +155,7 @@ describe('time zones that are brought along', () => {
   });
 
   it('are an error where the source has none', async () => {
-    await expect(timeZones(sourceOf({}), MTIME)).rejects.toThrow(
+    await expect(bringTimeZones(new BroughtFiles(sourceOf({}), MTIME))).rejects.toThrow(
       '--with-tzdata: the source has no time zones',
     );
   });
