@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { must, ocislim, type Ran, root, succeeded } from '../support/cli.ts';
+import { ocislim, type Ran, root } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
-import { debianWith } from '../support/toolchains.ts';
+import { debianWith, packGo } from '../support/toolchains.ts';
 import { openTempDir, USERS, type User, wrapFor } from '../support/users.ts';
 
 /** A language, the packages that its toolchain is made of, what it prints, and further arguments of pack. */
@@ -57,31 +57,15 @@ describeWithPeers(
       writeBaseLayout(join(folder, 'alpine'), alpine);
       registry = await startRegistry();
       docker = await startDocker();
-      golang = await pushGo();
+      golang = `${registry.host}/golang:1`;
+      writeBaseLayout(join(folder, 'debian'), debianWith([]));
+      const env = { OCISLIM_HOME: join(openTempDir(), 'store') };
+      await packGo(folder, ['-t', golang, '--push'], { cwd: folder, env });
     }, 300_000);
     afterAll(async () => {
       await registry.stop();
       await docker.stop();
     });
-
-    /** Debian with this machine's Go, as `golang` images have it; made and pushed by ocislim itself. */
-    async function pushGo(): Promise<string> {
-      const goroot = (await must('go', ['env', 'GOROOT'])).trim();
-      writeBaseLayout(join(folder, 'debian'), debianWith([]));
-      const parts = ['src', 'pkg', 'go.env', 'VERSION'].filter((part) => existsSync(join(goroot, part)));
-      const tag = `${registry.host}/golang:1`;
-      const env = { OCISLIM_HOME: join(openTempDir(), 'store') };
-      await succeeded(
-        [
-          ...['pack', join(goroot, 'bin/go'), '--base', 'oci:debian', '--dest', '/usr/local/go/bin/go'],
-          ...parts.flatMap((part) => ['--add', `${join(goroot, part)}:/usr/local/go/${part}`]),
-          ...['-e', 'PATH=/usr/local/go/bin:/usr/bin:/bin', '--compression', 'zstd:1', '--check', 'off'],
-          ...['-t', tag, '--push', '-q'],
-        ],
-        { cwd: folder, env },
-      );
-      return tag;
-    }
 
     const stores = new Map<User, string>();
     function as(user: User, cwd: string, ...args: readonly string[]): Promise<Ran> {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RootFilesystem } from './bases.ts';
+import { must, type RunOptions, succeeded } from './cli.ts';
 
 /** What every Debian has, as far as compiling goes. */
 const ESSENTIAL = [
@@ -98,4 +99,26 @@ function alternatives(kept: ReadonlySet<string>): readonly string[] {
       if (kept.has(realpathSync(path))) links.push(path, target);
     }
   return links;
+}
+
+/**
+ * Packs this machine's Go onto `oci:debian` of a folder, as `golang` images have it.
+ * @param delivery where it goes, as `pack` is told
+ */
+export async function packGo(
+  folder: string,
+  delivery: readonly string[],
+  options: RunOptions,
+): Promise<void> {
+  const goroot = (await must('go', ['env', 'GOROOT'])).trim();
+  const parts = ['src', 'pkg', 'go.env', 'VERSION'].filter((part) => existsSync(join(goroot, part)));
+  await succeeded(
+    [
+      ...['pack', join(goroot, 'bin/go'), '--base', `oci:${folder}/debian`, '--dest', '/usr/local/go/bin/go'],
+      ...parts.flatMap((part) => ['--add', `${join(goroot, part)}:/usr/local/go/${part}`]),
+      ...['-e', 'PATH=/usr/local/go/bin:/usr/bin:/bin', '--compression', 'zstd:1', '--check', 'off', '-q'],
+      ...delivery,
+    ],
+    options,
+  );
 }
