@@ -57,6 +57,11 @@ const rows = (OUT: string): readonly Row[] => [
     { l: '-> OUT', 'OUT/secret': 'x' },
   ],
   [
+    'a write through an absolute link in a folder',
+    [[dir('d'), link('d/l', '/e'), file('d/l/secret', 'x')]],
+    { d: 'folder', 'd/l': '-> /e', e: 'folder', 'e/secret': 'x' },
+  ],
+  [
     'a write through a link up',
     [[link('l', '../../outside'), file('l/secret', 'x')]],
     {
