@@ -15,7 +15,7 @@ import { systemPath } from '../layer/byte-text.ts';
 import { measuredTar } from '../layer/measured-tar.ts';
 import { MEMBER_LIMIT, readTar, type TarMember } from '../layer/tar-reader.ts';
 import { explainWriteError } from '../lib/atomic-file.ts';
-import { OcislimError } from '../lib/errors.ts';
+import { OcislimError, systemCode } from '../lib/errors.ts';
 import {
   finishFile,
   finishLink,
@@ -34,6 +34,8 @@ export interface UnpackOptions extends OpenOptions {
   readonly onBytes?: ((count: number) => void) | undefined;
   /** Bytes of files, over all layers, beyond which it is a bomb; default 64 GiB. */
   readonly sizeLimit?: number | undefined;
+  /** Members, over all layers, with the folders that they imply; default as many as one tar may have. */
+  readonly memberLimit?: number | undefined;
 }
 
 export interface Unpacked {
@@ -132,15 +134,17 @@ class UnpackedRoot {
   readonly #folder: string;
   readonly #root = newFolder();
   readonly #sizeLimit: number;
+  readonly #memberLimit: number;
   #layer = 0;
   #members = 0;
   #size = 0;
   #xattrSize = 0;
   #specialFiles = 0;
 
-  constructor(folder: string, { sizeLimit = SIZE_LIMIT }: UnpackOptions) {
+  constructor(folder: string, { sizeLimit = SIZE_LIMIT, memberLimit = MEMBER_LIMIT }: UnpackOptions) {
     this.#folder = folder;
     this.#sizeLimit = sizeLimit;
+    this.#memberLimit = memberLimit;
     this.#root.pending = IMPLIED;
   }
 
@@ -158,13 +162,17 @@ class UnpackedRoot {
   }
 
   #requireBounds({ path, uid, gid, size, linkname = '' }: TarMember): void {
-    if (++this.#members > MEMBER_LIMIT) throw invalid('/', `more than ${MEMBER_LIMIT} members`);
+    this.#count();
     this.#size += size;
     if (this.#size > this.#sizeLimit)
       throw invalid(path, `with it there are more than ${this.#sizeLimit} bytes`);
     if (bytesIn(linkname) > TARGET_LIMIT) throw invalid(path, 'the target of the link is too long');
     for (const id of [uid, gid])
       if (!Number.isInteger(id) || id < 0 || id >= 2 ** 32 - 1) throw invalid(path, `no owner can be ${id}`);
+  }
+
+  #count(): void {
+    if (++this.#members > this.#memberLimit) throw invalid('/', `more than ${this.#memberLimit} members`);
   }
 
   #addRoot(member: TarMember): void {
@@ -183,6 +191,9 @@ class UnpackedRoot {
   }
 
   #prune(folder: Folder, path: readonly string[]): void {
+    // What came since is of this layer: a million whiteouts of one folder must not look at all of it each time.
+    if (folder.prunedIn === this.#layer) return;
+    folder.prunedIn = this.#layer;
     for (const name of folder.names.keys()) this.#hide(folder, path, name);
   }
 
@@ -240,7 +251,14 @@ class UnpackedRoot {
   #link({ inode, parts }: Linked, path: string | Buffer, { path: as, linkname }: TarMember): Leaf {
     // What was in the way of the new name may have been the old one.
     if (find(this.#root, parts) !== inode) throw invalid(as, `is a link to ${linkname}, which it replaces`);
-    if (!isSpecial(inode)) linkSync(this.#pathOf(parts), path);
+    if (isSpecial(inode)) return inode;
+    try {
+      linkSync(this.#pathOf(parts), path);
+    } catch (error) {
+      if (systemCode(error) === 'EMLINK')
+        throw invalid(as, `${linkname} has more links than can be had here`);
+      throw error;
+    }
     return inode;
   }
 
@@ -264,6 +282,7 @@ class UnpackedRoot {
       let name = folder.names.get(part);
       if (name?.inode.type !== 'directory') {
         if (name !== undefined) this.#remove(folder, parts.slice(0, at), part);
+        this.#count();
         mkdirSync(this.#pathOf(parts.slice(0, at + 1)), 0o700);
         name = { inode: { ...newFolder(), pending: IMPLIED }, layer: this.#layer };
         folder.names.set(part, name);
