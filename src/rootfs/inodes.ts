@@ -16,6 +16,8 @@ interface Common {
 export interface Folder extends Common {
   readonly type: 'directory';
   readonly names: Map<string, Name>;
+  /** Number of the last layer that hid all that lower layers have in it. */
+  prunedIn?: number;
 }
 
 export interface Leaf extends Common {

@@ -73,9 +73,7 @@ export class Roots {
     const onWait = () => progress.note(`${what}: another ocislim is unpacking it; waiting for that`);
     const lock = await this.#home.locks.acquire(`root-${hex.slice(0, 24)}`, { signal, onWait });
     try {
-      return (
-        (await this.#usable(hex)) ?? (await this.#unpack(layers, join(this.#folder, hex), what, options))
-      );
+      return (await this.#usable(hex)) ?? (await this.#unpack(layers, hex, what, options));
     } finally {
       await lock?.release();
     }
@@ -108,7 +106,7 @@ export class Roots {
 
   async #unpack(
     layers: readonly Layer[],
-    path: string,
+    hex: string,
     what: string,
     { signal, sizeLimit, progress = silent }: EnsureRootOptions,
   ): Promise<Root> {
@@ -125,11 +123,10 @@ export class Roots {
       const diffIds = layers.map(({ diffId }) => diffId);
       const note: RootNote = { diffIds, ...sizes, boot: bootId(), owners: unkept };
       await writeFile(join(temporary, NOTE), JSON.stringify({ form: FORM, ...note }), { mode: 0o600 });
-      await this.remove(path);
       await mkdir(this.#folder, { recursive: true });
-      await this.#place(temporary, path);
+      await this.#place(temporary, hex);
       task.done('unpacked');
-      return { path: join(path, FILES), owners: unkept };
+      return { path: join(this.#folder, hex, FILES), owners: unkept };
     } catch (error) {
       task.fail();
       await removeTree(temporary).catch(() => {});
@@ -140,8 +137,10 @@ export class Roots {
   }
 
   /** Where there are no locks, another process may have been faster with the same. */
-  async #place(temporary: string, path: string): Promise<void> {
+  async #place(temporary: string, hex: string): Promise<void> {
+    const path = join(this.#folder, hex);
     try {
+      if ((await this.#usable(hex)) === undefined) await this.remove(path);
       await rename(temporary, path);
     } catch (error) {
       if (!['ENOTEMPTY', 'EEXIST'].includes(systemCode(error) ?? '')) throw error;

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unpackLayers } from '../../src/rootfs/unpack.ts';
 import { contentsOf, stateOf } from '../support/roots.ts';
@@ -55,6 +56,11 @@ const rows = (OUT: string): readonly Row[] => [
     'a write through an absolute link',
     [[link('l', OUT), file('l/secret', 'x')]],
     { l: '-> OUT', 'OUT/secret': 'x' },
+  ],
+  [
+    'a write through an absolute link in a folder',
+    [[dir('d'), link('d/l', '/e'), file('d/l/secret', 'x')]],
+    { d: 'folder', 'd/l': '-> /e', e: 'folder', 'e/secret': 'x' },
   ],
   [
     'a write through a link up',
@@ -346,21 +352,33 @@ function prefixed(prefix: string, name: string): Buffer {
   return bytes;
 }
 
+/** A folder to unpack into, with files around it that must not change. */
+function scene() {
+  const above = tempDir();
+  for (const folder of ['outside/d', 'box', 'root-sibling', 'srv'])
+    mkdirSync(join(above, folder), { recursive: true });
+  for (const path of ['outside/secret', 'outside/d/a', 'secret', 'box/secret', 'box/root-sibling'])
+    writeFileSync(join(above, path), `the content of ${path}`, { mode: 0o640 });
+  symlinkSync('outside', join(above, 'link'));
+  const state = () => {
+    // The folder that the root is in changes with it.
+    const { box: _, ...others } = stateOf(above);
+    return Object.fromEntries(Object.entries(others).filter(([path]) => !`${path}/`.startsWith('box/root/')));
+  };
+  const before = state();
+  return {
+    outside: join(above, 'outside'),
+    folder: join(above, 'box/root'),
+    expectUntouched: () => expect(state()).toEqual(before),
+  };
+}
+
 describe('nothing outside of the root changes, and inside is what a container would see, for', () => {
   const table = rows('/OUT');
 
   it.each(table.map(([name], at) => [name, at] as const))('%s', async (_, at) => {
-    const scene = tempDir();
-    const outside = join(scene, 'outside');
-    for (const folder of ['outside/d', 'box', 'root-sibling', 'srv'])
-      mkdirSync(join(scene, folder), { recursive: true });
-    for (const path of ['outside/secret', 'outside/d/a', 'secret', 'box/secret', 'box/root-sibling'])
-      writeFileSync(join(scene, path), `the content of ${path}`, { mode: 0o640 });
-    symlinkSync('outside', join(scene, 'link'));
-    const before = stateOf(scene);
-
+    const { outside, folder, expectUntouched } = scene();
     const [, layers = [], outcome] = rows(outside)[at] ?? [];
-    const folder = join(scene, 'box/root');
     const unpacking = unpackLayers(
       layers.map((parts) => rawLayer(parts)),
       folder,
@@ -375,15 +393,68 @@ describe('nothing outside of the root changes, and inside is what a container wo
       await unpacking;
       expect(shortened(contentsOf(folder), outside)).toEqual(outcome);
     }
-    const after = Object.entries(stateOf(scene)).filter(([path]) => !`${path}/`.startsWith('box/root/'));
-    const { box: _before, ...others } = before;
-    expect(Object.fromEntries(after.filter(([path]) => path !== 'box'))).toEqual(others);
-    expect(lstatSync(join(scene, 'box')).isDirectory()).toBe(true);
+    expectUntouched();
   });
 
   it('at least forty ways', () => {
     expect(table.length).toBeGreaterThan(40);
     expect(new Set(table.map(([name]) => name)).size).toBe(table.length);
+  });
+});
+
+describe('nothing outside of the root changes', () => {
+  it('for any members, in any order', async () => {
+    const above = fc.constantFrom('', '', '../', 'OUT/', '/');
+    const below = fc.constantFrom(
+      '',
+      '',
+      '/secret',
+      '/a',
+      '/b/secret',
+      '/.wh.secret',
+      '/.wh..wh..opq',
+      '/..',
+    );
+    const path = fc.tuple(above, fc.constantFrom('a', 'b', 'outside'), below).map((parts) => parts.join(''));
+    const away = fc.constantFrom(
+      '..',
+      '../..',
+      '../outside',
+      '../../outside',
+      'OUT',
+      'OUT/secret',
+      '/',
+      'a/..',
+    );
+    const type = fc.constantFrom('0', '1', '2', '2', '2', '5', '6');
+    const one = fc.record({ path, to: fc.oneof(away, path), type });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(one, { maxLength: 8 }), { maxLength: 3 }), async (layers) => {
+        const { outside, folder, expectUntouched } = scene();
+        const real = (text: string) => text.replace('OUT', outside);
+        const unpacking = unpackLayers(
+          layers.map((members) =>
+            rawLayer(
+              members.map(({ path: name, to, type }) =>
+                header(real(name), { type, linkname: real(to), mode: 0o7777, mtime: 1 }),
+              ),
+            ),
+          ),
+          folder,
+        );
+        const failure = await unpacking.then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        if (failure !== undefined) expect(failure).toMatchObject({ code: 'OCISLIM_ARCHIVE_INVALID' });
+        expect(existsSync(folder)).toBe(failure === undefined);
+        expectUntouched();
+        // A hard link would share its inode with what is outside.
+        if (failure === undefined)
+          expect(Object.values(contentsOf(folder))).not.toContain('the content of secret');
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

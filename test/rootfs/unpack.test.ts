@@ -335,27 +335,44 @@ describe('layers that are not what the image says', () => {
     expect(await refused([wrong])).toMatchObject({ code: 'OCISLIM_DOCUMENT_INVALID' });
   });
 
+  const deep = (name: string) => file(`${name}/${'d/'.repeat(45)}a`, '');
+  const large = (name: string) => file(name, 'x'.repeat(600));
+  const attribute = (size: number) => pax({ 'SCHILY.xattr.user.a': 'x'.repeat(size) });
+  const many = (count: number, make: (name: string) => Buffer) =>
+    Array.from({ length: count }, (_, at) => make(`m${at}`));
   it.each([
-    ['bytes, in one layer', [[file('a', 'x'.repeat(600)), file('b', 'x'.repeat(600))]]],
-    ['bytes, over all layers', [[file('a', 'x'.repeat(600))], [file('a', 'x'.repeat(600))]]],
-    ['bytes that are said to come', [[header('a', { size: 8 ** 11 - 1 })]]],
-    ['FIFOs', [Array.from({ length: 10_001 }, (_, at) => fifo(`${at}`))]],
-    ['bytes in one attribute', [[pax({ 'SCHILY.xattr.user.a': 'x'.repeat(65_537) }), file('a', 'x')]]],
+    ['bytes, in one layer', /1000 bytes/, [[large('a'), large('b')]]],
+    ['bytes, over all layers', /1000 bytes/, [[large('a')], [large('a')]]],
+    ['bytes that are said to come', /1000 bytes/, [[header('a', { size: 8 ** 11 - 1 })]]],
+    ['members', /20000 members/, [many(20_001, () => file('a', ''))]],
+    ['members, over all layers', /20000 members/, [many(15_000, () => dir('a')), many(5001, () => dir('a'))]],
+    ['folders that are implied', /20000 members/, [many(450, deep)]],
+    ['FIFOs', /10000 FIFOs/, [many(10_001, fifo)]],
+    ['bytes in one attribute', /extended attributes/, [[attribute(65_537), file('a', 'x')]]],
     [
       'bytes in attributes',
-      [
-        Array.from({ length: 300 }, (_, at) => [
-          pax({ 'SCHILY.xattr.user.a': 'x'.repeat(65_000) }),
-          file(`${at}`, ''),
-        ]).flat(),
-      ],
+      /extended attributes/,
+      [many(300, (name) => Buffer.concat([attribute(65_000), header(name)]))],
     ],
-  ])('are refused for too many %s', async (_, layers) => {
+  ])('are refused for too many %s', async (_, message, layers) => {
     const failure = await refused(
       layers.map((each) => rawLayer(each)),
-      { sizeLimit: 1000 },
+      { sizeLimit: 1000, memberLimit: 20_000 },
     );
-    expect(failure).toMatchObject({ code: 'OCISLIM_ARCHIVE_INVALID' });
+    expect(failure).toMatchObject({
+      code: 'OCISLIM_ARCHIVE_INVALID',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('cannot take long by whiteouts of one large folder', async () => {
+    const marks = Array.from({ length: 20_000 }, () => header('d/.wh..wh..opq'));
+    const begun = performance.now();
+    const { count } = await unpack([
+      rawLayer([file('f', ''), ...many(20_000, (name) => hard(`d/${name}`, 'f')), ...marks]),
+    ]);
+    expect(count).toBe(20_002);
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
   it('stop when they are to stop', async () => {

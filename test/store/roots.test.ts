@@ -85,6 +85,17 @@ describe('a root in the store', () => {
     expect(readFileSync(join(paths[0] ?? '', 'b'), 'utf8')).toBe('b');
   });
 
+  it('is there once where there are no locks, though two may unpack it', async () => {
+    const { layer } = counted();
+    const store = await Store.open(tempDir());
+    writeFileSync(join(store.root, 'locks'), 'a file in the way');
+    const other = await Store.open(store.root);
+    const [first, second] = await Promise.all([store, other].map(({ roots }) => roots.ensure([layer])));
+    expect(first).toEqual(second);
+    expect(contentsOf(first?.path ?? '')).toMatchObject({ b: 'b' });
+    expect([list(store, 'roots').length, list(store, 'tmp')]).toEqual([1, []]);
+  });
+
   it('is not there after a run that was killed; a clean-up removes what it left', async () => {
     const folder = tempDir();
     const [tar, log, root] = [join(folder, 'tar'), join(folder, 'log'), join(folder, 'store')];
