@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import { OcislimError } from '../lib/errors.ts';
 import type { Finding } from '../registry/diagnosis.ts';
+import type { Context } from '../transports/context.ts';
 import { sanitise } from '../ui/sanitise.ts';
 import { VERSION } from '../version.ts';
 import type { GlobalOptions } from './options.ts';
@@ -53,7 +55,29 @@ async function examineHere({ context }: Session): Promise<readonly AnyFinding[]>
     isWritable
       ? { step: 'store', status: 'ok', detail: store.root }
       : { step: 'store', status: 'warning', detail: `${store.root}: can be read, but not written` },
+    ...(isWritable ? [await examineSandbox(context)] : []),
+    await examineToolchains(context),
   ];
+}
+
+/** Whether commands of an image can be run: for compiling in a toolchain's image, and for `run`. */
+async function examineSandbox(context: Context): Promise<AnyFinding> {
+  const { sandboxFor } = await import('../pack/sandbox.ts');
+  try {
+    const { title } = await sandboxFor('auto', context);
+    return { step: 'sandbox', status: 'ok', detail: title };
+  } catch (error) {
+    if (!(error instanceof OcislimError) || error.code !== 'OCISLIM_SANDBOX_UNAVAILABLE') throw error;
+    return { step: 'sandbox', status: 'warning', detail: error.message, hint: error.hint };
+  }
+}
+
+/** Which languages can be compiled on this machine. */
+async function examineToolchains({ env }: Context): Promise<AnyFinding> {
+  const { toolchainsHere } = await import('../compile/here.ts');
+  const { found, missing } = await toolchainsHere(env);
+  const detail = `${found.join(', ') || 'none'}${missing.length > 0 ? ` (not here: ${missing.join(', ')})` : ''}`;
+  return { step: 'toolchains', status: 'ok', detail };
 }
 
 async function examine(place: string, { context }: Session): Promise<readonly Finding[]> {

@@ -80,7 +80,8 @@ export async function probeDriver(driver: Driver, { place, signal }: ChooseOptio
     const order = { args: ['true'], env: { PATH: '/usr/bin:/bin' }, cwd: '/', identity: ROOT };
     const onOutput = (chunk: Buffer) => void output.push(chunk);
     const { code } = await runInRoom(driver, room, order, { folder, signal, onOutput });
-    const said = Buffer.concat(output).toString('utf8').trim().split('\n').at(-1);
+    const lines = Buffer.concat(output).toString('utf8').trim().split('\n');
+    const said = lines.find((line) => /error/i.test(line)) ?? lines.at(-1);
     return { driver, works: code === 0, why: code === 0 ? '' : said || `exit code ${code}` };
   } catch (error) {
     signal.throwIfAborted();

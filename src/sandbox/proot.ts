@@ -1,9 +1,12 @@
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation } from './driver.ts';
 import { makeMountPoint } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
+import { launcher } from './old-calls.ts';
+import { loaderOf } from './proot-loader.ts';
 import type { Order, Room } from './room.ts';
 import { copyTree } from './view.ts';
 import { which } from './which.ts';
@@ -28,15 +31,24 @@ async function prepare(room: Room, order: Order, folder: string): Promise<Invoca
   await copyTree(room.root, root);
   const layers = { lower: root, upper: root };
   const cwd = await makeMountPoint(layers, order.cwd, 'directory');
-  const binds = ['-b', '/proc', '-b', '/dev'];
-  for (const { source, target } of [...room.mounts, ...(await networkFiles(room, folder))])
-    binds.push('-b', `${source}:${target}`);
+  const given = [...room.mounts, ...(await networkFiles(room, folder))];
+  const host = ['/proc', '/dev'].map((path) => ({ source: path, target: path }));
+  const binds: string[] = [];
+  for (const { source, target } of [...host, ...given]) {
+    // Without a place to bind to, it would make one in `/tmp`, which may not be writable.
+    const kind = (await stat(source)).isDirectory() ? 'directory' : 'file';
+    binds.push('-b', `${source}:${await makeMountPoint(layers, target, kind)}`);
+  }
   const { uid, gid } = order.identity;
   const user = uid === 0 && gid === 0 ? ['-0'] : ['-i', `${uid}:${gid}`];
-  return {
-    file,
-    args: ['-v', '-1', '-r', root, ...binds, '-w', cwd, ...user, ...order.args],
-    env: order.env,
-    traces: true,
-  };
+  const args = ['-v', '-1', '-r', root, ...binds, '-w', cwd, ...user, ...order.args];
+  const loader = await loaderOf(file);
+  const loading = join(folder, 'loader');
+  if (loader !== undefined) await writeFile(loading, loader, { mode: 0o755 });
+  const own = loader === undefined ? { PROOT_TMP_DIR: folder } : { PROOT_LOADER: loading };
+  const env = { ...order.env, ...own };
+  if (process.arch !== 'x64') return { file, args, env, traces: true };
+  const launching = join(folder, 'launcher');
+  await writeFile(launching, launcher(), { mode: 0o755 });
+  return { file: launching, args: [file, ...args], env, traces: true };
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { must, type RunOptions } from './cli.ts';
+import { must, type RunOptions, run } from './cli.ts';
 import { type Background, startProcess } from './processes.ts';
 import { tempDir } from './temp.ts';
 
@@ -27,7 +27,11 @@ export async function startDocker(insecureRegistries: readonly string[] = []): P
     env,
     docker: (command, options = {}) =>
       must('docker', command, { ...options, env: { ...options.env, ...env } }),
-    stop: () => daemon.stop(),
+    stop: async () => {
+      await daemon.stop();
+      // A container that had the host's network leaves it mounted.
+      await run('umount', [join(folder, 'exec/netns/default')]);
+    },
   };
 }
 
