@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, realpath, rename } from 'node:fs/promises';
+import { mkdir, realpath, rename, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { hostPlatform, type Platform } from '#oci-spec-types';
 import { findArtifact } from '../compile/artifact.ts';
@@ -149,17 +149,16 @@ async function compileInside(bench: Bench, wish: Omit<Wish, 'places'>, output: s
     await mkdir(folders['/work']);
     if (isCopied) await copySource(source, recipe, program, folders['/src'], context.signal);
     const caches = await cacheMounts(plan.caches, recognised, wish.platform, request, context);
+    const network = request.network ?? (plan.needsNetwork && !wish.offline ? 'host' : 'none');
+    const reach = network === 'host' ? await networkOf(context.env) : { env: {}, mounts: [] };
     const mounts = [
       mount(folders['/src'], '/src', isCopied),
       mount(folders['/out'], '/out', true),
       mount(folders['/work'], '/work', true),
       ...caches,
+      ...reach.mounts,
     ];
-    const network = request.network ?? (plan.needsNetwork && !wish.offline ? 'host' : 'none');
-    const env = {
-      ...fixedEnvironment(wish.created),
-      ...(network === 'host' ? networkEnvironment(context.env) : {}),
-    };
+    const env = { ...fixedEnvironment(wish.created), ...reach.env };
     await runPlan(plan, async (args, { cwd, env: own, onLine }) => {
       const lines = new Lines(onLine);
       const onOutput = (chunk: Buffer) => lines.take(chunk);
@@ -219,6 +218,24 @@ async function runInside(
   const order: Order = { args, env: { ...own, HOME: '/work', ...env }, cwd, identity: ROOT };
   const folder = await context.store.temporaryFile();
   return runInRoom(driver, room, order, { folder, signal: context.signal, onOutput });
+}
+
+/** Variables that name a file with certificates of authorities, such as those of a company's proxy. */
+const CERTIFICATES = ['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO'];
+
+/** How this machine reaches the network: its settings, and the certificates that it trusts. */
+async function networkOf(
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }> {
+  const mounts: Mount[] = [];
+  const paths: Record<string, string> = {};
+  for (const name of CERTIFICATES) {
+    const source = await realpath(env[name] ?? '').catch(() => undefined);
+    if (!env[name] || source === undefined || !(await stat(source)).isFile()) continue;
+    paths[name] = `/etc/ocislim/${name}.pem`;
+    mounts.push(mount(source, paths[name], false));
+  }
+  return { env: { ...networkEnvironment(env), ...paths }, mounts };
 }
 
 function mount(source: string, target: string, isWritable: boolean): Mount {

@@ -1,31 +1,46 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { ocislim, type Ran, root } from '../support/cli.ts';
+import { bin, must, ocislim, type Ran, root, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
+import { startProcess } from '../support/processes.ts';
 import { debianWith, packGo } from '../support/toolchains.ts';
 import { openTempDir, USERS, type User, wrapFor } from '../support/users.ts';
 
-/** A language, the packages that its toolchain is made of, what it prints, and further arguments of pack. */
+/** A language, its toolchain, what its program prints, and further arguments of pack. */
 interface Language {
   readonly source: string;
-  readonly packages: readonly string[];
+  /** Packages of Debian that make the toolchain, or the image itself. */
+  readonly toolchain: readonly string[] | 'rust';
   readonly prints: string;
   readonly args: readonly string[];
 }
 
 const LANGUAGES: Readonly<Record<string, Language>> = {
-  C: { source: 'hello-c', packages: ['gcc', 'make', 'libc6-dev'], prints: 'hello from C', args: [] },
-  'C++': { source: 'hello-cpp/hello.cc', packages: ['g++'], prints: 'hello from C++', args: [] },
+  C: { source: 'hello-c', toolchain: ['gcc', 'make', 'libc6-dev'], prints: 'hello from C', args: [] },
+  'C++': {
+    source: 'hello-cpp/hello.cc',
+    toolchain: ['g++', 'libc6-dev'],
+    prints: 'hello from C++',
+    args: [],
+  },
+  Rust: { source: 'hello-rust', toolchain: 'rust', prints: 'hello from Rust', args: ['--base', 'static'] },
   Java: {
     source: 'hello-java/Hello.java',
-    packages: ['openjdk-17-jdk-headless', 'grep'],
+    toolchain: ['openjdk-17-jdk-headless', 'grep'],
     prints: 'hello from Java',
     args: ['--jlink', '--base', 'scratch', '--with-libs'],
+  },
+  Node: {
+    source: 'hello-node',
+    toolchain: ['nodejs', 'npm'],
+    prints: 'hello from Node',
+    args: ['--base', 'oci:toolchain'],
   },
 };
 
@@ -49,6 +64,7 @@ describeWithPeers(
     let registry: DockerRegistry;
     let docker: DockerEngine;
     let golang: string;
+    let npmRegistry: string;
 
     beforeAll(async () => {
       folder = openTempDir();
@@ -57,6 +73,7 @@ describeWithPeers(
       writeBaseLayout(join(folder, 'alpine'), alpine);
       registry = await startRegistry();
       docker = await startDocker();
+      npmRegistry = (await must('npm', ['config', 'get', 'registry'])).trim();
       golang = `${registry.host}/golang:1`;
       writeBaseLayout(join(folder, 'debian'), debianWith([]));
       const env = { OCISLIM_HOME: join(openTempDir(), 'store') };
@@ -71,7 +88,7 @@ describeWithPeers(
     function as(user: User, cwd: string, ...args: readonly string[]): Promise<Ran> {
       const store = stores.get(user) ?? openTempDir();
       stores.set(user, store);
-      const env = { OCISLIM_HOME: join(store, 'store'), HOME: store };
+      const env = { OCISLIM_HOME: join(store, 'store'), HOME: store, npm_config_registry: npmRegistry };
       return ocislim(args, { cwd, env, wrap: wrapFor(user) });
     }
     const copyOf = (source: string) => {
@@ -140,32 +157,93 @@ describeWithPeers(
       expect(readdirSync(cwd)).toEqual(['source']);
     });
 
-    it.each(Object.entries(LANGUAGES))(
-      'compiles %s, and Docker starts it',
-      async (language, each) => {
-        const { source, packages, prints, args } = each;
-        const [name = ''] = source.split('/');
-        const cwd = copyOf(name);
-        writeBaseLayout(join(cwd, 'toolchain'), debianWith(packages));
-        const tag = `compiled-${name}:1`;
-        const pack = [
+    describe.each(Object.entries(LANGUAGES))('%s', (language, { source, toolchain, prints, args }) => {
+      const [name = ''] = source.split('/');
+      let layout: string;
+      beforeAll(async () => {
+        layout = join(openTempDir(), 'toolchain');
+        if (toolchain === 'rust') await packRust(layout);
+        else writeBaseLayout(layout, debianWith(toolchain));
+      }, 180_000);
+      afterAll(() => rmSync(layout, { recursive: true, force: true }));
+
+      it.each(['root', 'user'] as const)(
+        'is compiled by %s here and in an image, and started',
+        async (user) => {
+          const tag = `${name}-${user}:1`;
+          for (const where of [`oci:${layout}`, 'host']) {
+            const cwd = copyOf(name);
+            const base = args.map((arg) => arg.replace('oci:toolchain', `oci:${layout}`));
+            const pack = ['pack', `./${source}`, '--toolchain', where, ...base, '-t', tag, '-o', 'out.tar'];
+            const packed = await as(user, cwd, ...pack, '--check-ignore', 'debug-data');
+            expect([language, where, packed.code, packed.code === 0 ? '' : packed.stderr]).toEqual([
+              language,
+              where,
+              0,
+              '',
+            ]);
+            const ran = await as(user, cwd, 'run', '-q', tag);
+            expect([where, ran.stdout, ran.code]).toEqual([where, `${prints}\n`, 0]);
+            await docker.docker(['load', '-q', '-i', join(cwd, 'out.tar')]);
+            const inDocker = await docker.docker(['run', '--rm', '--network', 'none', tag]);
+            expect([where, inDocker]).toEqual([where, `${prints}\n`]);
+          }
+        },
+        180_000,
+      );
+    });
+
+    it('makes an image for each platform that Go compiles for', async () => {
+      const cwd = copyOf('hello-go');
+      const platforms = ['linux/amd64', 'linux/arm64', 'linux/arm/v6'];
+      const args = [
+        'pack',
+        './hello-go',
+        '--toolchain',
+        golang,
+        '--platform',
+        platforms.join(),
+        '--base',
+        'scratch',
+      ];
+      const packed = await as('root', cwd, ...args, '--json');
+      expect(packed.code).toBe(0);
+      const { platforms: made } = JSON.parse(packed.stdout) as { platforms: { platform: string }[] };
+      expect(made.map(({ platform }) => platform)).toEqual(platforms);
+      expect(JSON.parse((await as('root', cwd, 'check', 'hello', '--json')).stdout)).toMatchObject({
+        starts: true,
+        platforms,
+      });
+    });
+
+    it.each(['root', 'user', 'user without namespaces'] as const)(
+      'leaves nothing behind when %s stops it',
+      async (user) => {
+        const cwd = openTempDir();
+        writeFileSync(join(cwd, 'source'), 'x');
+        const store = join(openTempDir(), 'store');
+        const env = { ...process.env, OCISLIM_HOME: store, HOME: cwd };
+        const build = ['--build', 'echo x; setsid sleep 3456789 & sleep 3456789', '--artifact', 'x'];
+        const toolchain = ['--toolchain', golang, '--base', 'scratch', '--progress', 'plain'];
+        const [command = '', ...args] = [
+          ...wrapFor(user),
+          process.execPath,
+          bin,
           'pack',
-          `./${source}`,
-          '--toolchain',
-          'oci:toolchain',
-          ...args,
-          '-t',
-          tag,
-          '-o',
-          'out.tar',
+          cwd,
+          ...build,
+          ...toolchain,
         ];
-        const packed = await as('root', cwd, ...pack, '--smoke', '--check-ignore', 'debug-data');
-        expect([language, packed.code, packed.stderr]).toEqual([language, 0, expect.anything()]);
-        await docker.docker(['load', '-q', '-i', join(cwd, 'out.tar')]);
-        expect(await docker.docker(['run', '--rm', '--network', 'none', tag])).toBe(`${prints}\n`);
-        rmSync(join(cwd, 'toolchain'), { recursive: true });
+        const isReady = async () => (await sleepers()).length > 0;
+        const started = await startProcess(command, args, isReady, { env });
+        started.child.kill('SIGINT');
+        const [code] = await once(started.child, 'close');
+        expect([code, started.output()]).toEqual([130, expect.stringContaining('interrupted')]);
+        expect(await sleepers()).toEqual([]);
+        expect((await must('mount', [])).split('\n').filter((line) => line.includes(store))).toEqual([]);
+        expect(readdirSync(join(store, 'tmp'))).toEqual([]);
       },
-      180_000,
+      60_000,
     );
 
     it('says which image it would take where a toolchain is missing', async () => {
@@ -179,3 +257,31 @@ describeWithPeers(
   },
   asRoot,
 );
+
+async function sleepers(): Promise<readonly string[]> {
+  const listed = await must('ps', ['-eo', 'args']);
+  return listed.split('\n').filter((line) => line.trim() === 'sleep 3456789');
+}
+
+/** Debian with a C compiler and this machine's Rust. */
+async function packRust(layout: string): Promise<void> {
+  const sysroot = (await must('rustc', ['--print', 'sysroot'])).trim();
+  if (sysroot === '/usr') {
+    writeBaseLayout(layout, debianWith(['rustc', 'cargo', 'gcc', 'libc6-dev']));
+    return;
+  }
+  const folder = openTempDir();
+  writeBaseLayout(join(folder, 'debian'), debianWith(['gcc', 'libc6-dev']));
+  const target = 'lib/rustlib/x86_64-unknown-linux-gnu/lib';
+  const libraries = readdirSync(join(sysroot, 'lib')).filter((file) => file.includes('.so'));
+  const parts = ['bin/cargo', target, ...libraries.map((file) => `lib/${file}`)];
+  const env = { OCISLIM_HOME: join(folder, 'store') };
+  await succeeded(
+    [
+      ...['pack', join(sysroot, 'bin/rustc'), '--base', 'oci:debian', '--dest', '/usr/local/bin/rustc'],
+      ...parts.flatMap((part) => ['--add', `${join(sysroot, part)}:/usr/local/${part}`]),
+      ...['--compression', 'none', '--check', 'off', '-q', '-o', `oci:${layout}`],
+    ],
+    { cwd: folder, env },
+  );
+}
