@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
+import { lockCommand } from './lock.ts';
 import { loginCommand, logoutCommand } from './login.ts';
 import { collect } from './options.ts';
 import { packCommand } from './pack.ts';
@@ -55,6 +56,7 @@ export function createProgram(signal: AbortSignal): Command {
     cacheCommand(signal),
     doctorCommand(signal),
     runCommand(signal),
+    lockCommand(signal),
   ]) {
     program.addCommand(command);
   }
