@@ -12,6 +12,7 @@ import { inspectCommand } from './inspect.ts';
 import { lockCommand } from './lock.ts';
 import { loginCommand, logoutCommand } from './login.ts';
 import { collect } from './options.ts';
+import { outdatedCommand } from './outdated.ts';
 import { packCommand } from './pack.ts';
 import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
@@ -57,6 +58,7 @@ export function createProgram(signal: AbortSignal): Command {
     doctorCommand(signal),
     runCommand(signal),
     lockCommand(signal),
+    outdatedCommand(signal),
   ]) {
     program.addCommand(command);
   }

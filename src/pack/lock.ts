@@ -5,7 +5,7 @@ import { OcislimError } from '../lib/errors.ts';
 import { formatReference, parseReference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { mutableReference } from '../transports/pinned.ts';
-import { fetchDigest } from '../transports/registry.ts';
+import { openManifest } from '../transports/registry.ts';
 
 /** Registries' answers that are waited for at once. */
 const CONCURRENCY = 4;
@@ -44,7 +44,7 @@ export async function lock(request: LockRequest, context: Context): Promise<read
     async (name): Promise<LockedImage> => {
       const previous = known.get(name);
       if (previous !== undefined && !update) return { name, digest: previous, status: 'kept' };
-      const digest = await fetchDigest(parseReference(name), context);
+      const { digest } = (await openManifest(parseReference(name), context)).descriptor;
       if (previous === digest) return { name, digest, status: 'kept' };
       return previous === undefined
         ? { name, digest, status: 'pinned' }

@@ -42,7 +42,7 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
 }
 
 /** What is refused for want of a pin is refused before anything is compiled. */
-async function requirePinnedImages(
+export async function requirePinnedImages(
   { base, libsFrom, withLibs, withTzdata }: PackRequest,
   context: Context,
 ): Promise<void> {

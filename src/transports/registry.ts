@@ -1,4 +1,5 @@
 import {
+  type Descriptor,
   type Digest,
   isImageConfigType,
   isIndexType,
@@ -85,13 +86,24 @@ async function targetOf(reference: Reference, context: Context): Promise<Target>
 }
 
 /**
- * The digest that a reference means now, from its manifest: what comes of it can be relied on.
+ * The manifest or index that a reference means now, and whence to read what it names; nothing is kept.
  * @throws OCISLIM_USAGE with `--offline`, what the registry's client throws
  */
-export async function fetchDigest(reference: Reference, context: Context): Promise<Digest> {
+export async function openManifest(
+  reference: Reference,
+  context: Context,
+): Promise<{ readonly descriptor: Descriptor; readonly source: BlobSource }> {
   const registry = await online(`ask ${reference.registry}`, context);
-  const { descriptor } = await registry.resolve(reference, { signal: context.signal });
-  return descriptor.digest;
+  return registry.resolve(reference, { signal: context.signal });
+}
+
+/**
+ * The digest that a reference means now, as its registry says.
+ * @throws OCISLIM_USAGE with `--offline`, what the registry's client throws
+ */
+export async function currentDigest(reference: Reference, context: Context): Promise<Digest> {
+  const registry = await online(`ask ${reference.registry}`, context);
+  return registry.currentDigest(reference, { signal: context.signal });
 }
 
 /** The client of registries, for what has no meaning without a network. @throws OCISLIM_USAGE with `--offline` */
