@@ -45,14 +45,16 @@ export async function recordedBases(where: string, context: Context): Promise<re
 
 /** A path is a layout or an archive; a folder that is no layout is taken for the name of an image. */
 async function locationOf(where: string, cwd: string): Promise<Location> {
-  const isThere = async (path: string, kind: 'isFile' | 'isDirectory') =>
-    stat(resolve(cwd, path)).then(
-      (found) => found[kind](),
-      () => false,
-    );
-  if (await isThere(where, 'isFile')) return { transport: 'oci-archive', path: where };
-  if (await isThere(`${where}/oci-layout`, 'isFile')) return { transport: 'oci', path: where };
+  if (await isFile(resolve(cwd, where))) return { transport: 'oci-archive', path: where };
+  if (await isFile(resolve(cwd, where, 'oci-layout'))) return { transport: 'oci', path: where };
   return parseLocation(where, { default: 'any' });
+}
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 async function ofArtifact(artifact: Artifact, { signal }: Context): Promise<readonly RecordedBase[]> {
