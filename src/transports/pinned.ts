@@ -13,8 +13,24 @@ import { type LocationOptions, parseLocation } from './location.ts';
 export async function openPinned(name: string, options: LocationOptions, context: Context): Promise<Source> {
   const pinned = await pinnedReference(name, context);
   if (pinned === undefined) return openSource(parseLocation(name, options), context);
-  const { artifact } = await openSource({ transport: 'docker', reference: pinned }, context);
-  return { artifact, reference: formatReference({ ...pinned, digest: undefined }) };
+  const reference = { ...pinned, digest: undefined };
+  try {
+    const { artifact } = await openSource({ transport: 'docker', reference: pinned }, context);
+    return { artifact, reference: formatReference(reference) };
+  } catch (error) {
+    throw isGone(error) ? withRemedy(error, reference) : error;
+  }
+}
+
+/** Registries drop manifests that no tag names any more. */
+function isGone(error: unknown): error is OcislimError {
+  return error instanceof OcislimError && error.code === 'OCISLIM_MANIFEST_UNKNOWN';
+}
+
+function withRemedy(error: OcislimError, reference: Reference): OcislimError {
+  const name = familiarReference(reference);
+  const hint = `${LOCK_FILE} pins ${name} to it; ocislim lock --update ${name} pins what that is now`;
+  return new OcislimError(error.code, error.message, { hint, cause: error });
 }
 
 /**

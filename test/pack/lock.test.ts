@@ -105,6 +105,15 @@ describe('pack with a lock', () => {
     expect(byLock.base.digest).toBe(byDigest.base.digest);
   });
 
+  it('says how to go on where the registry has dropped what is pinned', async () => {
+    const { context, base } = await movingBase();
+    const held = pinned(context, new Map([[base, sha256('dropped')]]));
+    await expect(pack(requestFor('./hello-amd64', { base }), held)).rejects.toMatchObject({
+      code: 'OCISLIM_MANIFEST_UNKNOWN',
+      hint: `ocislim.lock pins ${base} to it; ocislim lock --update ${base} pins what that is now`,
+    });
+  });
+
   it('leaves other names as they are', async () => {
     const { context, base, old } = await movingBase();
     const held = pinned(context, new Map([['docker.io/library/alpine:3.20', sha256('other')]]));
