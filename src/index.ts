@@ -10,6 +10,7 @@
  */
 export type { Descriptor, Digest, ImageConfig, IndexManifest, Manifest, Platform } from '#oci-spec-types';
 export { formatPlatform, parsePlatform } from '#oci-spec-types';
+export { type Lock, readLock } from './config/lock-file.ts';
 export { indexOf } from './image/index-of.ts';
 export type { Artifact, Blob, Image, Index, Layer, Opaque, OpenOptions } from './image/model.ts';
 export { buildImage, type ConfigChanges, type ImageParts } from './image/mutate.ts';
@@ -24,6 +25,6 @@ export { type ContextOptions, openContext } from './pack/open-context.ts';
 export { pack } from './pack/pack.ts';
 export type { PackedLayer, PackedPlatform, PackRequest, PackResult } from './pack/request.ts';
 export { formatReference, parseReference, type Reference } from './registry/reference.ts';
-export type { Context } from './transports/context.ts';
+export type { Context, PinnedImages } from './transports/context.ts';
 export { type Output, openSource, type Source, type Written, writeOutput } from './transports/index.ts';
 export { type Location, parseLocation } from './transports/location.ts';

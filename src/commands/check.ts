@@ -34,18 +34,17 @@ export function checkCommand(signal: AbortSignal): Command {
 async function examine(
   what: string | undefined,
   options: PackOptions & GlobalOptions,
-  { context, project }: Session,
+  session: Session,
 ): Promise<{ readonly result: CheckResult; readonly level: CheckLevel }> {
-  const [{ settingsFor, requestOf }, { checkPacked, checkNamed, isFile }] = await Promise.all([
-    import('./settings.ts'),
-    import('../pack/check.ts'),
-  ]);
+  const [{ settingsFor, requestOf }, { lockedContext }, { checkPacked, checkNamed, isFile }] =
+    await Promise.all([import('./settings.ts'), import('./locked.ts'), import('../pack/check.ts')]);
+  const { context, project } = session;
   const isTarget = what === undefined || (project?.targets.includes(what) ?? false);
   const settings = settingsFor(what, options, project, 'check');
   const request = requestOf(settings, context.env);
   const level = request.check;
   if (isTarget || options.base !== undefined || (await isFile(what, context.cwd)))
-    return { level, result: await checkPacked(request, context) };
+    return { level, result: await checkPacked(request, await lockedContext(session, settings.locked)) };
   return { level, result: await checkNamed(what, request, context) };
 }
 

@@ -41,6 +41,7 @@ export function imageOptions(command: Command): Command {
     .option('-w, --workdir <path>', 'where it runs')
     .option('--expose <port[/protocol]>', 'port it listens on; repeatable', collect)
     .option('--offline', 'use nothing from the network')
+    .option('--locked', 'refuse images that ocislim.lock does not pin')
     .addOption(
       new Option(
         '--check <level>',

@@ -39,13 +39,14 @@ export function packCommand(signal: AbortSignal): Command {
     .action(async (path: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<PackOptions & GlobalOptions>();
       await withSession(options, signal, async (session) => {
-        const [{ settingsFor, requestOf }, { pack }] = await Promise.all([
+        const [{ settingsFor, requestOf }, { lockedContext }, { pack }] = await Promise.all([
           import('./settings.ts'),
+          import('./locked.ts'),
           import('../pack/pack.ts'),
         ]);
         const settings = settingsFor(path, options, session.project);
         const request = requestOf(settings, session.context.env);
-        const result = await pack(request, session.context);
+        const result = await pack(request, await lockedContext(session, settings.locked));
         if (!request.dryRun) await writeResultFiles(settings, result);
         if (request.outputs.includes('-')) {
           session.say(resultLines(result).join('\n'));

@@ -9,8 +9,10 @@ import { doctorCommand } from './doctor.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
+import { lockCommand } from './lock.ts';
 import { loginCommand, logoutCommand } from './login.ts';
 import { collect } from './options.ts';
+import { outdatedCommand } from './outdated.ts';
 import { packCommand } from './pack.ts';
 import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
@@ -55,6 +57,8 @@ export function createProgram(signal: AbortSignal): Command {
     cacheCommand(signal),
     doctorCommand(signal),
     runCommand(signal),
+    lockCommand(signal),
+    outdatedCommand(signal),
   ]) {
     program.addCommand(command);
   }

@@ -49,6 +49,7 @@ export interface PackOptions {
   readonly withTzdata?: boolean;
   readonly created?: string;
   readonly offline?: boolean;
+  readonly locked?: boolean;
   readonly dryRun?: boolean;
   readonly digestFile?: string;
   readonly metadataFile?: string;

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { parse, TomlError } from 'smol-toml';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { nearest } from './nearest.ts';
 import { type PackSettings, SETTINGS, type SettingKind } from './settings.ts';
+import { invalid, isTable, parseToml } from './toml.ts';
 
 export type { PackSettings } from './settings.ts';
 
@@ -63,21 +63,6 @@ export function parseProjectConfig(text: string, file: string, folder: string): 
     settings.set(name, readTable(table, `${shown}: targets.${name}`, folder));
   }
   return { file, defaults, targets: [...settings.keys()], settings };
-}
-
-function parseToml(text: string, shown: string): Record<string, unknown> {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const [first = ''] = error.message.split('\n');
-    throw invalid(
-      `${shown}: line ${error.line}`,
-      first.replace(/^Invalid TOML document: /, ''),
-      undefined,
-      error,
-    );
-  }
 }
 
 /** What holds for a target: its own settings over the defaults; maps are merged by key. */
@@ -144,7 +129,7 @@ function moved(name: string, value: unknown, folder: string): unknown {
   };
   if (typeof value === 'string') {
     if (['path', 'digestFile', 'metadataFile', 'caFile', 'store'].includes(name)) return below(value);
-    if (name === 'base' || name === 'libsFrom') return prefixed(value) ?? value;
+    if (['base', 'toolchain', 'libsFrom'].includes(name)) return prefixed(value) ?? value;
   }
   if (Array.isArray(value)) {
     if (name === 'add') return value.map((item: string) => below(item));
@@ -154,10 +139,17 @@ function moved(name: string, value: unknown, folder: string): unknown {
   return value;
 }
 
-function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+/** The images that a project's settings name for any of its targets: bases, toolchains, what libraries are taken from. */
+export function imagesNamedIn(config: ProjectConfig): readonly string[] {
+  const all = [config.defaults, ...config.targets.map((name) => resolveTarget(config, name))];
+  const named = all.flatMap(({ base, toolchain, libsFrom }) => [
+    ...other(base, ['static', 'scratch']),
+    ...other(toolchain, ['auto', 'host']),
+    ...other(libsFrom, ['host']),
+  ]);
+  return [...new Set(named)];
 }
 
-function invalid(shown: string, why: string, hint?: string, cause?: unknown): OcislimError {
-  return new OcislimError('OCISLIM_CONFIG_INVALID', `${shown}: ${why}`, { hint, cause });
+function other(value: string | undefined, words: readonly string[]): readonly string[] {
+  return value === undefined || words.includes(value) ? [] : [value];
 }

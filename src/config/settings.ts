@@ -39,6 +39,7 @@ export interface PackSettings {
   readonly withTzdata: boolean;
   readonly created: string;
   readonly offline: boolean;
+  readonly locked: boolean;
   readonly digestFile: string;
   readonly metadataFile: string;
   readonly mirror: Readonly<Record<string, string>>;
@@ -94,6 +95,7 @@ export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   withTzdata: 'boolean',
   created: 'string',
   offline: 'boolean',
+  locked: 'boolean',
   digestFile: 'string',
   metadataFile: 'string',
   mirror: 'map',

@@ -6,8 +6,8 @@ import { imageFor } from '../image/select.ts';
 import { within } from '../lib/errors.ts';
 import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
-import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
+import { openPinned } from '../transports/pinned.ts';
 import { staticBaseEntries } from '../transports/static/files.ts';
 import { storeLayer } from './assemble.ts';
 
@@ -34,15 +34,19 @@ export async function openBase(name: string, context: Context, created: number):
   if (name === 'scratch') return { name, image: async () => undefined };
   if (name === 'static') return { name, image: (platform) => staticBase(platform, context, created) };
   return within(`base ${name}`, async () => {
-    const location = parseLocation(name);
-    const { artifact, reference } = await openSource(location, context);
+    const { artifact, reference } = await openPinned(name, {}, context);
     return {
       name,
-      reference: location.transport === 'docker' ? reference : undefined,
+      reference: parseLocation(name).transport === 'docker' ? reference : undefined,
       digest: artifact.descriptor.digest,
       image: (platform) => within(`base ${name}`, () => baseImage(artifact, platform, context)),
     };
   });
+}
+
+/** Whether a base is an image that is somewhere, not one that ocislim has itself. */
+export function isImage(base: string): boolean {
+  return base !== 'static' && base !== 'scratch';
 }
 
 async function baseImage(artifact: Artifact, platform: Platform, context: Context): Promise<Image> {

@@ -14,7 +14,7 @@ import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
 import { findOrCompile } from './compile.ts';
 import { isPattern } from './inputs.ts';
-import { distinct, prepareAll } from './pack.ts';
+import { distinct, prepareAll, requirePinnedImages } from './pack.ts';
 import { tocsOf } from './prepare.ts';
 import type { PackRequest } from './request.ts';
 
@@ -39,6 +39,7 @@ export async function isFile(what: string, cwd: string): Promise<boolean> {
 
 /** Looks at what `pack` would make of a request, and makes nothing. */
 export async function checkPacked(request: PackRequest, context: Context): Promise<CheckResult> {
+  await requirePinnedImages(request, context);
   const found = await findOrCompile(request, context);
   try {
     const { base, prepared } = await prepareAll(found, request, context);

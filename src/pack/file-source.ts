@@ -12,8 +12,7 @@ import { readTar } from '../layer/tar-reader.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { mergeTocs, type Node } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
-import { openSource } from '../transports/index.ts';
-import { parseLocation } from '../transports/location.ts';
+import { openPinned } from '../transports/pinned.ts';
 import { factsOfFile } from './file-facts.ts';
 
 /** A file system that files are taken from: the host's, or an image's. */
@@ -33,7 +32,7 @@ export async function openFileSource(
 ): Promise<FileSource> {
   if (from === 'host') return hostFiles();
   return within(`--libs-from ${from}`, async () => {
-    const { artifact } = await openSource(parseLocation(from, { default: 'any' }), context);
+    const { artifact } = await openPinned(from, { default: 'any' }, context);
     const { signal, store } = context;
     const image = await imageFor(artifact, platform, { signal });
     const layers: Layer[] = [];

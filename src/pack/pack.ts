@@ -5,12 +5,14 @@ import { judge } from '../check/verdict.ts';
 import { requirePorts, requireVolumes } from '../image/container-config.ts';
 import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
+import { within } from '../lib/errors.ts';
 import { formatReference, parseReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
+import { pinnedReference } from '../transports/pinned.ts';
 import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
 import { assemble } from './assemble.ts';
-import { type Base, openBase } from './base.ts';
+import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
 import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
 import type { Input, Inputs } from './inputs.ts';
@@ -30,12 +32,23 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   requireTagsToPush(request.tags, request.push);
   requirePorts(request.config.expose ?? []);
   requireVolumes(request.config.volumes ?? []);
+  await requirePinnedImages(request, context);
   const found = await findOrCompile(request, context);
   try {
     return await packFound(found, request, context);
   } finally {
     await found.dispose();
   }
+}
+
+/** What is refused for want of a pin is refused before anything is compiled. */
+export async function requirePinnedImages(
+  { base, libsFrom, withLibs, withTzdata }: PackRequest,
+  context: Context,
+): Promise<void> {
+  if (base !== undefined && isImage(base)) await within(`base ${base}`, () => pinnedReference(base, context));
+  if (libsFrom !== undefined && libsFrom !== 'host' && (withLibs || withTzdata))
+    await within(`--libs-from ${libsFrom}`, () => pinnedReference(libsFrom, context));
 }
 
 async function packFound(found: FoundInputs, request: PackRequest, context: Context): Promise<PackResult> {

@@ -21,8 +21,7 @@ import type { Driver } from '../sandbox/driver.ts';
 import { type Mount, type Order, ROOT, type Room } from '../sandbox/room.ts';
 import { runInRoom } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
-import { openSource } from '../transports/index.ts';
-import { parseLocation } from '../transports/location.ts';
+import { openPinned } from '../transports/pinned.ts';
 import type { CompileRequest } from './request.ts';
 import { sandboxFor } from './sandbox.ts';
 
@@ -86,7 +85,7 @@ async function imageToolchain(
 ): Promise<Toolchain> {
   return within(`toolchain ${name}`, async () => {
     const { signal, store, progress } = context;
-    const { artifact } = await openSource(parseLocation(name, { default: 'any' }), context);
+    const { artifact } = await openPinned(name, { default: 'any' }, context);
     const image = await imageFor(artifact, hostPlatform(), { signal });
     const layers: Layer[] = [];
     for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));

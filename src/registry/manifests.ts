@@ -60,6 +60,29 @@ export async function getManifest(
   return { descriptor: { mediaType: mediaTypeOf(what, raw, response), digest, size: raw.length }, raw };
 }
 
+/**
+ * The digest of a manifest (distribution-spec § Checking if content exists in the registry). The manifest itself is
+ * fetched only where HEAD does not tell: several registries leave the header out, and some refuse HEAD.
+ * @throws what {@link getManifest} throws
+ */
+export async function manifestDigest(
+  repository: Repository,
+  tagOrDigest: string,
+  options: OpenOptions = {},
+): Promise<Digest> {
+  const response = await repository.request({
+    method: 'HEAD',
+    to: `manifests/${tagOrDigest}`,
+    access: 'pull',
+    headers: { accept: ACCEPT },
+    signal: options.signal,
+  });
+  await discard(response);
+  const claimed = claimedDigest(response);
+  if (response.status === 200 && claimed !== undefined) return claimed;
+  return (await getManifest(repository, tagOrDigest, options)).descriptor.digest;
+}
+
 function checkedDigest(what: string, asked: string, raw: Uint8Array, response: HttpResponse): Digest {
   if (isDigest(asked)) {
     const hex = createHash(digestAlgorithm(asked)).update(raw).digest('hex');

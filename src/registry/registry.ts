@@ -17,7 +17,7 @@ import { parseReference, type Reference } from './reference.ts';
 import { listReferrer, listReferrers } from './referrers.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { retrying, type Sleep } from './retry.ts';
-import { resolveFrom } from './source.ts';
+import { type Candidate, digestFrom, resolveFrom } from './source.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
 import { cancelUpload } from './upload.ts';
 import { type PushBlobOptions, pushBlob, startUpload } from './uploads.ts';
@@ -51,6 +51,12 @@ export interface Registry {
     reference: Reference,
     options?: OpenOptions,
   ): Promise<{ readonly descriptor: Descriptor; readonly source: BlobSource }>;
+  /**
+   * The digest that a reference means now, as its registry, or a mirror of it, says: no content is asked for where
+   * HEAD tells it, which counts against no limit of pulls.
+   * @throws OCISLIM_MANIFEST_UNKNOWN | OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_…
+   */
+  currentDigest(reference: Reference, options?: OpenOptions): Promise<Digest>;
   /**
    * What refers to a manifest as its subject: signatures, SBOMs (distribution-spec § Listing Referrers).
    * @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_…
@@ -116,15 +122,18 @@ export function openRegistry(options: RegistryOptions): Registry {
     repositories.set(key, repository);
     return repository;
   };
+  const candidatesFor = (reference: Reference, open: OpenOptions): readonly Candidate[] => {
+    const { origin, mirrors } = endpointsOf(reference);
+    return [...mirrors, origin].map((endpoint) => ({
+      connect: () => connect(endpoint, open),
+      guess: { origin: endpoint.servers[0].base.origin, repository: endpoint.path },
+    }));
+  };
   return {
-    resolve: async (reference, open = {}) => {
-      const { origin, mirrors } = endpointsOf(reference);
-      const candidates = [...mirrors, origin].map((endpoint) => ({
-        connect: () => connect(endpoint, open),
-        guess: { origin: endpoint.servers[0].base.origin, repository: endpoint.path },
-      }));
-      return resolveFrom(reference, candidates, warnOnce, open);
-    },
+    resolve: async (reference, open = {}) =>
+      resolveFrom(reference, candidatesFor(reference, open), warnOnce, open),
+    currentDigest: async (reference, open = {}) =>
+      digestFrom(reference, candidatesFor(reference, open), warnOnce, open),
     referrers: async (reference, subject, open = {}) =>
       listReferrers(await connect(endpointsOf(reference).origin, open), subject, open),
     target: async (reference, open) => {

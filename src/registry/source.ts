@@ -5,7 +5,7 @@ import type { BlobOrigin, OpenOptions } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { Verifier } from '../lib/verify.ts';
 import { openForeign, openStretch, type Stretch, verified } from './blobs.ts';
-import { type FetchedManifest, getManifest } from './manifests.ts';
+import { type FetchedManifest, getManifest, manifestDigest } from './manifests.ts';
 import { type Reference, repositoryName } from './reference.ts';
 import type { Repository } from './repository.ts';
 import { resuming } from './resume.ts';
@@ -27,15 +27,25 @@ export async function resolveFrom(
   warn: (message: string) => void,
   options: OpenOptions = {},
 ): Promise<{ readonly descriptor: Descriptor; readonly source: BlobSource }> {
-  const asked = reference.digest ?? reference.tag ?? 'latest';
-  const found = await firstThatWorks(
-    candidates,
-    (repository) => getManifest(repository, asked, options),
-    warn,
-    options,
-  );
+  const get = (repository: Repository) => getManifest(repository, askedOf(reference), options);
+  const found = await firstThatWorks(candidates, get, warn, options);
   const name = repositoryName(reference);
   return { descriptor: found.value.descriptor, source: repositorySource(name, candidates, found, warn) };
+}
+
+/** The digest of a reference at the first of several repositories that knows it, in the same order. */
+export async function digestFrom(
+  reference: Reference,
+  candidates: readonly Candidate[],
+  warn: (message: string) => void,
+  options: OpenOptions = {},
+): Promise<Digest> {
+  const ask = (repository: Repository) => manifestDigest(repository, askedOf(reference), options);
+  return (await firstThatWorks(candidates, ask, warn, options)).value;
+}
+
+function askedOf({ digest, tag }: Reference): string {
+  return digest ?? tag ?? 'latest';
 }
 
 interface Found<T> {

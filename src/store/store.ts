@@ -3,7 +3,15 @@ import { createReadStream, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { access, constants, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
-import { type Descriptor, type Digest, digestAlgorithm, digestHex, shortDigest } from '#oci-spec-types';
+import {
+  type Descriptor,
+  type Digest,
+  DOCUMENT_LIMIT,
+  digestAlgorithm,
+  digestHex,
+  documentMediaType,
+  shortDigest,
+} from '#oci-spec-types';
 import type { BlobSource } from '../image/load.ts';
 import type { Blob, OpenOptions } from '../image/model.ts';
 import { explainWriteError, writeBytesAtomically } from '../lib/atomic-file.ts';
@@ -134,6 +142,20 @@ export class Store implements BlobSource {
 
   has(digest: Digest): boolean {
     return existsSync(this.#blobPath(digest));
+  }
+
+  /**
+   * Describes a manifest or index of which no more than the digest is known; undefined where it is not there.
+   * @throws OCISLIM_DOCUMENT_INVALID for other content
+   */
+  async describe(digest: Digest): Promise<Descriptor | undefined> {
+    const path = this.#blobPath(digest);
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => undefined,
+    );
+    if (size === undefined || size > DOCUMENT_LIMIT) return undefined;
+    return { mediaType: documentMediaType(await readFile(path), `store: ${digest}`), digest, size };
   }
 
   async open(descriptor: Descriptor, options: OpenOptions = {}): Promise<Readable> {

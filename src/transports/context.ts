@@ -1,3 +1,4 @@
+import type { Digest } from '#oci-spec-types';
 import type { Progress } from '../lib/progress.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Store } from '../store/store.ts';
@@ -14,4 +15,14 @@ export interface Context {
   readonly env: NodeJS.ProcessEnv;
   /** References of registries mean what they meant when last asked; nothing is sent or fetched. */
   readonly offline: boolean;
+  /** What names of images are held to; undefined: to nothing. */
+  readonly pinned?: PinnedImages | undefined;
+}
+
+/** Images that results are made with, and what their names mean here whatever their registries say now. */
+export interface PinnedImages {
+  /** By fully qualified name, without digest. */
+  readonly digests: ReadonlyMap<string, Digest>;
+  /** Whether a name of a registry that is not among them is an error. */
+  readonly isStrict: boolean;
 }

@@ -62,7 +62,7 @@ export async function openSource(location: Location, context: Context): Promise<
 }
 
 /** What a short name stands for in this machine's registries.conf. */
-async function unaliased(
+export async function unaliased(
   { reference, short }: { readonly reference: Reference; readonly short?: string | undefined },
   context: Context,
 ): Promise<Reference> {

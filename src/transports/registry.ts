@@ -1,4 +1,6 @@
 import {
+  type Descriptor,
+  type Digest,
   isImageConfigType,
   isIndexType,
   isManifestType,
@@ -10,20 +12,21 @@ import type { Artifact, Blob, OpenOptions } from '../image/model.ts';
 import { writeArtifact } from '../image/write.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
-import type { Target } from '../registry/registry.ts';
+import type { Registry, Target } from '../registry/registry.ts';
 import type { Store } from '../store/store.ts';
 import { ignoreReadOnly } from '../store/tocs.ts';
 import type { Context } from './context.ts';
 
 /**
  * Opens what a reference means now, and remembers it for `--offline`.
- * @throws what the registry's client throws; OCISLIM_NOT_FOUND offline for what was never asked for online
+ * @throws what the registry's client throws; OCISLIM_NOT_FOUND offline for what the store has not got
  */
 export async function openFromRegistry(reference: Reference, context: Context): Promise<Artifact> {
   const { store, signal, offline } = context;
   const name = formatReference(reference);
   if (offline) {
-    const known = await store.resolved.get(name);
+    const { digest } = reference;
+    const known = (await store.resolved.get(name)) ?? (digest && (await store.describe(digest)));
     if (known !== undefined) await store.pins.pin(known.digest);
     if (known !== undefined) return loadArtifact(store, known, { signal });
     throw new OcislimError(
@@ -77,9 +80,36 @@ export async function checkPush(references: readonly Reference[], context: Conte
 }
 
 /** @throws OCISLIM_USAGE with `--offline` */
-async function targetOf(reference: Reference, { offline, registry, signal }: Context): Promise<Target> {
-  if (!offline) return (await registry()).target(reference, { signal });
-  throw new OcislimError('OCISLIM_USAGE', `push to ${reference.registry}: not with --offline`);
+async function targetOf(reference: Reference, context: Context): Promise<Target> {
+  const registry = await online(`push to ${reference.registry}`, context);
+  return registry.target(reference, { signal: context.signal });
+}
+
+/**
+ * The manifest or index that a reference means now, and whence to read what it names; nothing is kept.
+ * @throws OCISLIM_USAGE with `--offline`, what the registry's client throws
+ */
+export async function openManifest(
+  reference: Reference,
+  context: Context,
+): Promise<{ readonly descriptor: Descriptor; readonly source: BlobSource }> {
+  const registry = await online(`ask ${reference.registry}`, context);
+  return registry.resolve(reference, { signal: context.signal });
+}
+
+/**
+ * The digest that a reference means now, as its registry says.
+ * @throws OCISLIM_USAGE with `--offline`, what the registry's client throws
+ */
+export async function currentDigest(reference: Reference, context: Context): Promise<Digest> {
+  const registry = await online(`ask ${reference.registry}`, context);
+  return registry.currentDigest(reference, { signal: context.signal });
+}
+
+/** The client of registries, for what has no meaning without a network. @throws OCISLIM_USAGE with `--offline` */
+async function online(what: string, { offline, registry }: Context): Promise<Registry> {
+  if (!offline) return registry();
+  throw new OcislimError('OCISLIM_USAGE', `${what}: not with --offline`);
 }
 
 /**

@@ -24,6 +24,8 @@ const commands = [
     'cache',
     'doctor',
     'run',
+    'lock',
+    'outdated',
     'completion',
   ],
 ];
@@ -83,6 +85,7 @@ describe('completion', () => {
   it.each(['bash', 'zsh', 'fish'] as const)('for %s knows every command and option', (shell) => {
     const script = completionScript(program(), shell);
     for (const command of commands) expect(script).toContain(command);
-    for (const option of ['dry-run', 'password-stdin', 'all-platforms']) expect(script).toContain(option);
+    for (const option of ['dry-run', 'password-stdin', 'all-platforms', 'locked', 'update'])
+      expect(script).toContain(option);
   });
 });

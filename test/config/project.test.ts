@@ -83,10 +83,11 @@ describe('ocislim.toml', () => {
 
   it('has paths of its own folder, wherever it is read from', () => {
     const text =
-      'path = "dist/a"\nbase = "oci:base"\nadd = ["conf:/etc"]\noutput = ["oci:out", "x.tar", "-", "docker-daemon:"]\nstore = "/abs"';
+      'path = "dist/a"\nbase = "oci:base"\ntoolchain = "oci:tools"\nadd = ["conf:/etc"]\noutput = ["oci:out", "x.tar", "-", "docker-daemon:"]\nstore = "/abs"';
     expect(parse(text, '..').defaults).toMatchObject({
       path: join('..', 'dist/a'),
       base: `oci:${join('..', 'base')}`,
+      toolchain: `oci:${join('..', 'tools')}`,
       add: [`${join('..', 'conf')}:/etc`],
       output: [`oci:${join('..', 'out')}`, join('..', 'x.tar'), '-', 'docker-daemon:'],
       store: '/abs',
