@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { alpineBases, writeBaseLayout } from '../support/bases.ts';
+import { alpineBases, type RootFilesystem, writeBaseLayout } from '../support/bases.ts';
 import { bin, must, ocislim, type Ran, root, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
@@ -16,7 +16,7 @@ import { openTempDir, USERS, type User, wrapFor } from '../support/users.ts';
 interface Language {
   readonly source: string;
   /** Packages of Debian that make the toolchain, or the image itself. */
-  readonly toolchain: readonly string[] | 'rust';
+  readonly toolchain: readonly string[] | 'rust' | 'node';
   readonly prints: string;
   readonly args: readonly string[];
 }
@@ -38,7 +38,7 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
   },
   Node: {
     source: 'hello-node',
-    toolchain: ['nodejs', 'npm'],
+    toolchain: 'node',
     prints: 'hello from Node',
     args: ['--base', 'oci:toolchain'],
   },
@@ -163,7 +163,7 @@ describeWithPeers(
       beforeAll(async () => {
         layout = join(openTempDir(), 'toolchain');
         if (toolchain === 'rust') await packRust(layout);
-        else writeBaseLayout(layout, debianWith(toolchain));
+        else writeBaseLayout(layout, toolchain === 'node' ? await debianWithNode() : debianWith(toolchain));
       }, 180_000);
       afterAll(() => rmSync(layout, { recursive: true, force: true }));
 
@@ -263,6 +263,12 @@ async function sleepers(): Promise<readonly string[]> {
   return listed.split('\n').filter((line) => line.trim() === 'sleep 3456789');
 }
 
+/** Debian with Node, and the npm that is used here. */
+async function debianWithNode(): Promise<RootFilesystem> {
+  const npm = join((await must('npm', ['root', '--global'])).trim(), 'npm');
+  return debianWith(['nodejs'], [npm]);
+}
+
 /** Debian with a C compiler and this machine's Rust. */
 async function packRust(layout: string): Promise<void> {
   const sysroot = (await must('rustc', ['--print', 'sysroot'])).trim();
@@ -272,7 +278,7 @@ async function packRust(layout: string): Promise<void> {
   }
   const folder = openTempDir();
   writeBaseLayout(join(folder, 'debian'), debianWith(['gcc', 'libc6-dev']));
-  const target = 'lib/rustlib/x86_64-unknown-linux-gnu/lib';
+  const target = 'lib/rustlib/x86_64-unknown-linux-gnu';
   const libraries = readdirSync(join(sysroot, 'lib')).filter((file) => file.includes('.so'));
   const parts = ['bin/cargo', target, ...libraries.map((file) => `lib/${file}`)];
   const env = { OCISLIM_HOME: join(folder, 'store') };

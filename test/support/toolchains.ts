@@ -19,8 +19,11 @@ const ESSENTIAL = [
 /** What no program reads while it compiles. */
 const LEFT_OUT = /^\/usr\/share\/(?:doc|man|info|locale|lintian|bug|doc-base|common-licenses)\//;
 
-/** A Debian with packages and all they depend on, from the files of this machine, which must be a Debian that has them. */
-export function debianWith(packages: readonly string[]): RootFilesystem {
+/**
+ * A Debian with packages and all they depend on, from the files of this machine, which must be a Debian that has them.
+ * @param folders further folders, which may have been changed since they were installed
+ */
+export function debianWith(packages: readonly string[], folders: readonly string[] = []): RootFilesystem {
   const names = closureOf([...ESSENTIAL, ...packages]);
   const listed = execFileSync('dpkg', ['-L', ...names], { maxBuffer: 1 << 28 })
     .toString()
@@ -30,7 +33,7 @@ export function debianWith(packages: readonly string[]): RootFilesystem {
     .filter((path) => path.startsWith('/') && !LEFT_OUT.test(path) && existsSync(dirname(path)))
     .map((path) => join(realpathSync(dirname(path)), basename(path)));
   const kept = new Set(files.filter((path) => existsSync(path) && (isFolder(path) || isFileOrLink(path))));
-  for (const path of alternatives(kept)) kept.add(path);
+  for (const path of [...alternatives(kept), ...folders.flatMap(below)]) kept.add(path);
   const config = ['/etc/passwd', '/etc/group', '/etc/ld.so.conf', '/etc/ld.so.cache', '/etc/ld.so.conf.d'];
   const links = ['/bin', '/sbin', '/lib', '/lib64', '/tmp', '/etc/alternatives'];
   const conf = readdirSync('/etc/ld.so.conf.d').map((name) => `/etc/ld.so.conf.d/${name}`);
@@ -41,6 +44,13 @@ export function debianWith(packages: readonly string[]): RootFilesystem {
   const options = ['-C', '/', '--no-recursion', '--null', '-T', '-', '-c'];
   const tar = execFileSync('tar', options, { input, maxBuffer: 1 << 30 });
   return { architecture: 'amd64', layer: execFileSync('gzip', ['-1'], { input: tar, maxBuffer: 1 << 30 }) };
+}
+
+function below(folder: string): readonly string[] {
+  return execFileSync('find', [folder, '-print0'], { maxBuffer: 1 << 28 })
+    .toString()
+    .split('\0')
+    .filter(Boolean);
 }
 
 function isFolder(path: string): boolean {
