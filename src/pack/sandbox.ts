@@ -9,6 +9,6 @@ export function sandboxFor(name: SandboxName, context: Context): Promise<Driver>
 }
 
 /** Where sandboxes work, and where it is remembered which one does. */
-export function sandboxPlaces({ store, signal }: Context): ChooseOptions {
+function sandboxPlaces({ store, signal }: Context): ChooseOptions {
   return { place: () => store.temporaryFile(), memo: join(store.root, 'sandbox'), signal };
 }

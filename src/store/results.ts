@@ -65,17 +65,24 @@ export class Results {
     const temporary = await this.#home.temporaryFile();
     const kept = removeOnInterrupt(temporary);
     const path = join(this.#folder, key);
+    const own = async (write: () => Promise<void>) => {
+      await write().catch((error: unknown) => {
+        throw explainWriteError(error, this.#home.root);
+      });
+    };
     try {
-      await mkdir(join(temporary, FILES), { recursive: true });
+      await own(async () => void (await mkdir(join(temporary, FILES), { recursive: true })));
       const note = await make(join(temporary, FILES));
-      await writeFile(join(temporary, NOTE), JSON.stringify(note));
-      await mkdir(this.#folder, { recursive: true });
-      await rm(path, { recursive: true, force: true });
-      await this.#place(temporary, path);
+      await own(async () => {
+        await writeFile(join(temporary, NOTE), JSON.stringify(note));
+        await mkdir(this.#folder, { recursive: true });
+        await rm(path, { recursive: true, force: true });
+        await this.#place(temporary, path);
+      });
       return { folder: join(path, FILES), note };
     } catch (error) {
       await removeTree(temporary).catch(() => {});
-      throw explainWriteError(error, this.#home.root);
+      throw error;
     } finally {
       kept.forget();
     }

@@ -39,7 +39,7 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
   Node: {
     source: 'hello-node',
     toolchain: 'node',
-    prints: 'hello from Node',
+    prints: 'hello from Node.js true',
     args: ['--base', 'oci:toolchain'],
   },
 };
@@ -58,6 +58,8 @@ describeWithPeers(
     'gcc',
     'g++',
     'javac',
+    'cargo',
+    'npm',
   ],
   () => {
     let folder: string;
@@ -65,6 +67,7 @@ describeWithPeers(
     let docker: DockerEngine;
     let golang: string;
     let npmRegistry: string;
+    let rustup: string;
 
     beforeAll(async () => {
       folder = openTempDir();
@@ -73,6 +76,7 @@ describeWithPeers(
       writeBaseLayout(join(folder, 'alpine'), alpine);
       registry = await startRegistry();
       docker = await startDocker();
+      rustup = join((await must('rustc', ['--print', 'sysroot'])).trim(), '../..');
       npmRegistry = (await must('npm', ['config', 'get', 'registry'])).trim();
       golang = `${registry.host}/golang:1`;
       writeBaseLayout(join(folder, 'debian'), debianWith([]));
@@ -88,7 +92,13 @@ describeWithPeers(
     function as(user: User, cwd: string, ...args: readonly string[]): Promise<Ran> {
       const store = stores.get(user) ?? openTempDir();
       stores.set(user, store);
-      const env = { OCISLIM_HOME: join(store, 'store'), HOME: store, npm_config_registry: npmRegistry };
+      const env = {
+        OCISLIM_HOME: join(store, 'store'),
+        HOME: store,
+        npm_config_registry: npmRegistry,
+        npm_config_cache: join(store, '.npm'),
+        RUSTUP_HOME: rustup,
+      };
       return ocislim(args, { cwd, env, wrap: wrapFor(user) });
     }
     const copyOf = (source: string) => {
@@ -171,7 +181,9 @@ describeWithPeers(
         'is compiled by %s here and in an image, and started',
         async (user) => {
           const tag = `${name}-${user}:1`;
-          for (const where of [`oci:${layout}`, 'host']) {
+          // Rust's own installer puts it into the home of whoever runs it.
+          const isHidden = user !== 'root' && toolchain === 'rust' && rustup !== '/';
+          for (const where of [`oci:${layout}`, ...(isHidden ? [] : ['host'])]) {
             const cwd = copyOf(name);
             const base = args.map((arg) => arg.replace('oci:toolchain', `oci:${layout}`));
             const pack = ['pack', `./${source}`, '--toolchain', where, ...base, '-t', tag, '-o', 'out.tar'];
