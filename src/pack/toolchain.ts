@@ -84,23 +84,43 @@ async function imageToolchain(
   context: Context,
 ): Promise<Toolchain> {
   return within(`toolchain ${name}`, async () => {
-    const { signal, store, progress } = context;
+    const { signal, store } = context;
     const { artifact } = await openPinned(name, { default: 'any' }, context);
     const image = await imageFor(artifact, hostPlatform(), { signal });
-    const layers: Layer[] = [];
-    for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));
-    const { path: root } = await store.roots.ensure(layers, { signal, progress });
-    const driver = await sandboxFor(request.sandbox, context);
-    const bench: Bench = { root, driver, image, request, recognised, context };
-    const toolchain = await identify(bench);
+    let bench: Promise<Bench> | undefined;
+    const open = () => {
+      bench ??= openBench(image, recognised, request, context);
+      return bench;
+    };
+    // Where all is known, nothing of the image is fetched, and nothing runs.
+    const { digest } = image.descriptor;
+    const question = JSON.stringify([digest, recognised.recipe.identify]);
+    const key = createHash('sha256').update(question).digest('hex');
+    const ask = async () => ({ toolchain: await identify(await open()) });
+    const { toolchain } = (await store.compiled.ensure(key, ask, { signal })).note;
+    const host = hostPlatform();
     return {
       name,
-      compiler: { image: image.descriptor.digest },
+      compiler: { image: digest },
       toolchain,
-      host: hostPlatform(),
-      compile: (wish, output) => compileInside(bench, { ...wish, toolchain, host: hostPlatform() }, output),
+      host,
+      compile: async (wish, output) => compileInside(await open(), { ...wish, toolchain, host }, output),
     };
   });
+}
+
+async function openBench(
+  image: Image,
+  recognised: Recognised,
+  request: CompileRequest,
+  context: Context,
+): Promise<Bench> {
+  const { signal, store, progress } = context;
+  const layers: Layer[] = [];
+  for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));
+  const { path: root } = await store.roots.ensure(layers, { signal, progress });
+  const driver = await sandboxFor(request.sandbox, context);
+  return { root, driver, image, request, recognised, context };
 }
 
 /** Folders of this machine by where compiling has them. */

@@ -135,6 +135,20 @@ describeWithPeers(
       120_000,
     );
 
+    it('runs nothing and fetches nothing of the toolchain where nothing has changed', async () => {
+      const cwd = copyOf('hello-go');
+      const args = ['pack', './hello-go', '--toolchain', golang, '--base', 'scratch'];
+      const first = await as('root', cwd, ...args);
+      expect(first.code).toBe(0);
+      const before = registry.requests().length;
+      const env = { OCISLIM_HOME: join(stores.get('root') ?? '', 'store'), PATH: '/nonexistent' };
+      expect(await ocislim(args, { cwd, env })).toMatchObject({ code: 0, stdout: first.stdout });
+      const later = registry.requests().slice(before);
+      expect(later.map(({ path }) => path).filter((path) => path.includes('/blobs/'))).toEqual([]);
+      await succeeded(['cache', 'prune', '--caches'], { cwd, env });
+      expect(await ocislim(args, { cwd, env })).toMatchObject({ code: 1 });
+    });
+
     it('shows what the compiler says, with exit code 3', async () => {
       const cwd = copyOf('hello-go');
       writeFileSync(join(cwd, 'hello-go/broken.go'), 'package main\n\nfunc broken( {\n');
