@@ -117,12 +117,15 @@ class PlainView implements View {
   }
 }
 
-function lineOf({ type, label = '', message, size = 0, outcome = 'done' }: Event): string | undefined {
+function lineOf(event: Event): string | undefined {
+  const { type, label = '', message, size = 0, seconds = 0, outcome = 'done' } = event;
+  // What moves no bytes takes time.
+  const amount = size === 0 ? `${seconds.toFixed(1)} s` : humanSize(size);
   switch (type) {
     case 'start':
       return undefined;
     case 'done':
-      return `${label}  ${humanSize(size).padStart(6)}  ${outcome}`;
+      return `${label}  ${amount.padStart(6)}  ${outcome}`;
     case 'failed':
       return `${label}  failed`;
     case 'note':
@@ -181,7 +184,8 @@ class TerminalView implements View {
   #bar({ label, total, started, done }: TaskState): string {
     const seconds = (this.#now() - started) / 1000;
     const rate = seconds > 0.2 ? `${humanSize(Math.round(done / seconds))}/s` : '';
-    if (total === undefined || total === 0) return `${label}  ${humanSize(done)}  ${rate}`;
+    if (total === undefined || total === 0)
+      return done === 0 ? `${label}  …` : `${label}  ${humanSize(done)}  ${rate}`;
     const share = Math.min(done / total, 1);
     const filled = Math.round(share * BAR);
     const bar = `${'='.repeat(filled)}${' '.repeat(BAR - filled)}`;

@@ -43,6 +43,14 @@ describe('progress', () => {
     expect(written()).toBe('abc  3.62MB  pulled\ndef  failed\na note\nwarning: careful\n');
   });
 
+  it('tells of work that moves no bytes how long it took', () => {
+    const { progress, written, pass } = progressOf('plain');
+    const task = progress.task('hello (Go)');
+    pass(1230);
+    task.done('compiled');
+    expect(written()).toBe('hello (Go)   1.2 s  compiled\n');
+  });
+
   it('is nothing at all when it is quiet', () => {
     const { progress, written } = progressOf('none', { isTTY: true });
     const task = progress.task('abc', 5);

@@ -90,6 +90,16 @@ describe('renderError', () => {
     expect(renderError(error, { ...plain, verbose: true })).toMatch(/\n {4}at .*\ncaused by Error: ENOENT\n/);
   });
 
+  it('comes after what a failed program printed', () => {
+    const output = ['main.c:3: error: \u001b[31mno\u001b[0m', ''];
+    const failed = new OcislimError('OCISLIM_COMPILE_FAILED', 'gcc failed with exit code 1', { output });
+    const lines = renderError(failed, { verbose: false, json: false, colour: false }).split('\n');
+    expect(lines.length).toBe(3);
+    expect(lines[0]).toMatch(/^main\.c:3: error: /);
+    expect(lines[0]).not.toContain('\u001b');
+    expect(lines[2]).toBe('ocislim: gcc failed with exit code 1');
+  });
+
   it('is one object with --json', () => {
     expect(JSON.parse(renderError(error, { ...plain, json: true }))).toEqual({
       error: { code: 'OCISLIM_NOT_FOUND', message: 'base x: not there', hint: 'look elsewhere' },
