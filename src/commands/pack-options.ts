@@ -9,6 +9,7 @@ export function imageOptions(command: Command): Command {
     .option('--bin <name>', "which of a source's programs")
     .option('--build <command>', "a command in the place of the recipe's")
     .option('--artifact <path>', 'what --build makes, in the source')
+    .option('--build-env <key=value>', 'variable for whatever compiles; repeatable', collect)
     .option('--link <how>', 'static | dynamic (default: static; for C, C++ and Rust)')
     .option('--jlink', 'with a Java runtime of just the modules that it needs')
     .option(

@@ -17,6 +17,7 @@ export interface PackOptions {
   readonly bin?: string;
   readonly build?: string;
   readonly artifact?: string;
+  readonly buildEnv?: readonly string[];
   readonly link?: string;
   readonly jlink?: boolean;
   readonly cache?: boolean;
@@ -78,7 +79,7 @@ export function settingsFor(
         : `for example: ocislim ${command} ./hello`,
     });
   }
-  const { env, label, annotation, platform, smoke, cache, dryRun = false, ...plain } = options;
+  const { env, buildEnv, label, annotation, platform, smoke, cache, dryRun = false, ...plain } = options;
   return {
     ...configured,
     ...plain,
@@ -87,6 +88,7 @@ export function settingsFor(
     ...(cache === false ? { cache } : {}),
     ...(platform === undefined ? {} : { platform: platform.split(',') }),
     env: { ...configured.env, ...keyValues('--env', env, process.env) },
+    buildEnv: { ...configured.buildEnv, ...keyValues('--build-env', buildEnv, process.env) },
     label: { ...configured.label, ...keyValues('--label', label) },
     annotation: { ...configured.annotation, ...keyValues('--annotation', annotation) },
     dryRun,
@@ -141,7 +143,19 @@ function compileOf(settings: Partial<PackSettings>): CompileRequest {
   const link = oneOf('link', settings.link ?? 'static', ['static', 'dynamic']);
   const sandbox = oneOf('sandbox', settings.sandbox ?? 'auto', ['auto', 'bubblewrap', 'proot']);
   const reach = network === undefined ? undefined : oneOf('network', network, ['none', 'host']);
-  return { toolchain, network: reach, recipe, bin, build, artifact, link, jlink, cache, sandbox };
+  return {
+    toolchain,
+    network: reach,
+    recipe,
+    bin,
+    build,
+    artifact,
+    env: settings.buildEnv,
+    link,
+    jlink,
+    cache,
+    sandbox,
+  };
 }
 
 function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {

@@ -73,13 +73,44 @@ export function resolveTarget(config: ProjectConfig, name: string): Partial<Pack
     ...defaults,
     ...own,
     env: { ...defaults.env, ...own.env },
+    buildEnv: { ...defaults.buildEnv, ...own.buildEnv },
     label: { ...defaults.label, ...own.label },
     annotation: { ...defaults.annotation, ...own.annotation },
     mirror: { ...defaults.mirror, ...own.mirror },
   };
 }
 
-function readTable(table: Record<string, unknown>, shown: string, folder: string): Partial<PackSettings> {
+/** `[build]` holds what is said of compiling, under shorter names; the same as the options at the top. */
+const BUILD_KEYS: Readonly<Record<string, keyof PackSettings>> = {
+  command: 'build',
+  env: 'buildEnv',
+  toolchain: 'toolchain',
+  recipe: 'recipe',
+  bin: 'bin',
+  artifact: 'artifact',
+  link: 'link',
+  jlink: 'jlink',
+  network: 'network',
+  cache: 'cache',
+  sandbox: 'sandbox',
+};
+
+function flattened(table: Record<string, unknown>, shown: string): Record<string, unknown> {
+  const { build, ...rest } = table;
+  if (!isTable(build)) return table;
+  for (const [key, value] of Object.entries(build)) {
+    const name = Object.hasOwn(BUILD_KEYS, key) ? BUILD_KEYS[key] : undefined;
+    if (name === undefined) {
+      const similar = nearest(key, Object.keys(BUILD_KEYS));
+      throw invalid(`${shown}: build`, `unknown key ${key}`, similar && `did you mean ${similar}?`);
+    }
+    rest[kebab(name)] = value;
+  }
+  return rest;
+}
+
+function readTable(whole: Record<string, unknown>, shown: string, folder: string): Partial<PackSettings> {
+  const table = flattened(whole, shown);
   const entries = Object.entries(table).map(([key, value]) => {
     const name = key.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
     const kind = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as keyof PackSettings] : undefined;

@@ -7,6 +7,7 @@ export interface PackSettings {
   readonly bin: string;
   readonly build: string;
   readonly artifact: string;
+  readonly buildEnv: Readonly<Record<string, string>>;
   readonly link: string;
   readonly jlink: boolean;
   readonly cache: boolean;
@@ -63,6 +64,7 @@ export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   bin: 'string',
   build: 'string',
   artifact: 'string',
+  buildEnv: 'map',
   link: 'string',
   jlink: 'boolean',
   cache: 'boolean',

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { formatPlatform, hostPlatform, type Platform } from '#oci-spec-types';
 import type { Compiled } from '../compile/host.ts';
 import { compileKey } from '../compile/key.ts';
+import type { Program } from '../compile/recipe.ts';
 import { commandRecipe } from '../compile/recipes/command.ts';
 import { type Recognised, recognise } from '../compile/recognise.ts';
 import { findSource, type Source, SourceFolder } from '../compile/source.ts';
@@ -69,10 +70,26 @@ function requireNothingToCompile(path: string, { build, recipe, bin }: CompileRe
 async function recogniseRequested(
   source: Source,
   shown: string,
-  compile: CompileRequest,
+  { build, artifact, recipe, bin, env = {} }: CompileRequest,
 ): Promise<Recognised> {
-  const { build, artifact, recipe: name, bin } = compile;
-  if (build === undefined && artifact === undefined) return recognise(source, shown, { recipe: name, bin });
+  const recognised =
+    build === undefined && artifact === undefined
+      ? await recognise(source, shown, { recipe, bin })
+      : await asCommand(source, shown, build, artifact);
+  const { program } = recognised;
+  const plan: Program['plan'] = (wish) => {
+    const planned = program.plan(wish);
+    return { ...planned, env: { ...planned.env, ...env } };
+  };
+  return { ...recognised, program: { ...program, plan } };
+}
+
+async function asCommand(
+  source: Source,
+  shown: string,
+  build: string | undefined,
+  artifact: string | undefined,
+): Promise<Recognised> {
   if (build === undefined || artifact === undefined) {
     throw new OcislimError('OCISLIM_USAGE', '--build and --artifact belong together', {
       hint: "for example --build 'make hello' --artifact build/hello",

@@ -18,6 +18,8 @@ export interface CompileRequest {
   /** A command in the place of a recipe, and what it makes. */
   readonly build?: string | undefined;
   readonly artifact?: string | undefined;
+  /** Further variables for whatever compiles. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   readonly link: 'static' | 'dynamic';
   readonly jlink: boolean;
   /** Whether what was compiled before, and what toolchains keep, is used. */

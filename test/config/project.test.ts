@@ -62,12 +62,37 @@ describe('ocislim.toml', () => {
     ['tag = ["a", 1]', 'ocislim.toml: tag: must be a string or a list of strings', undefined],
     ['env = "A=1"', 'ocislim.toml: env: must be a table of strings', undefined],
     ['env = { A = 1 }', 'ocislim.toml: env: must be a table of strings', undefined],
+    ['[build]\ncomand = "x"', 'ocislim.toml: build: unknown key comand', 'did you mean command?'],
+    ['[build]\njlink = "x"', 'ocislim.toml: jlink: must be true or false', undefined],
     ['targets = "a"', 'ocislim.toml: targets must be tables', 'write [targets.NAME]'],
     ['[targets]\na = 1', 'ocislim.toml: targets.a must be a table', 'write [targets.a]'],
   ])('says what is wrong with %j', (text, message, hint) => {
     expect(() => parse(text)).toThrow(
       expect.objectContaining({ code: 'OCISLIM_CONFIG_INVALID', message, hint }),
     );
+  });
+
+  it('has a table for compiling, of the project and of a target', () => {
+    const config = parse(`
+[build]
+toolchain = "golang:1.24"
+env = { A = "1", B = "1" }
+[targets.a]
+path = "a"
+[targets.a.build]
+command = "make a"
+artifact = "out/a"
+env = { B = "2" }
+cache = false
+`);
+    expect(resolveTarget(config, 'a')).toMatchObject({
+      toolchain: 'golang:1.24',
+      build: 'make a',
+      artifact: 'out/a',
+      buildEnv: { A: '1', B: '2' },
+      cache: false,
+    });
+    expect(parse('build = "make"').defaults).toEqual({ build: 'make' });
   });
 
   it('says on which line it is no TOML', () => {

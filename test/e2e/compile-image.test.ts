@@ -4,7 +4,7 @@ import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alpineBases, type RootFilesystem, writeBaseLayout } from '../support/bases.ts';
-import { bin, must, ocislim, type Ran, root, succeeded } from '../support/cli.ts';
+import { bin, must, ocislim, type Ran, root, run, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
@@ -149,6 +149,34 @@ describeWithPeers(
       expect(await ocislim(args, { cwd, env })).toMatchObject({ code: 1 });
     });
 
+    it.each(['root', 'user'] as const)(
+      'as %s compiles on this machine and pushes with no sandbox at hand',
+      async (user) => {
+        const cwd = copyOf('hello-go');
+        const goroot = (await must('go', ['env', 'GOROOT'])).trim();
+        const store = openTempDir();
+        const env = { OCISLIM_HOME: join(store, 'store'), HOME: store, PATH: join(goroot, 'bin') };
+        const tag = `${registry.host}/me/hello:${user}`;
+        const [command = '', ...wrap] = wrapFor(user);
+        const args = [
+          ...wrap,
+          process.execPath,
+          bin,
+          'pack',
+          './hello-go',
+          '--base',
+          'scratch',
+          '-t',
+          tag,
+          '--push',
+        ];
+        const program = command === '' ? process.execPath : (await must('which', [command])).trim();
+        const ran = await run(program, command === '' ? args.slice(1) : args, { cwd, env });
+        expect([ran.code, ran.stdout]).toEqual([0, expect.stringMatching(/^127\.0\.0\.1:.*@sha256:/)]);
+        expect(await docker.docker(['run', '--rm', '--network', 'none', tag])).toBe('hello from Go\n');
+      },
+    );
+
     it('shows what the compiler says, with exit code 3', async () => {
       const cwd = copyOf('hello-go');
       writeFileSync(join(cwd, 'hello-go/broken.go'), 'package main\n\nfunc broken( {\n');
@@ -168,14 +196,15 @@ describeWithPeers(
 
     it('gives the compiler no network, no file and no variable of this machine that it was not given', async () => {
       const cwd = openTempDir();
-      const look = `(env; ls ${root} /root /home; cat /proc/net/dev) > found 2>&1; cp /bin/true program`;
-      const args = ['--build', look, '--artifact', 'program', '--network', 'none', '--toolchain', golang];
       writeFileSync(join(cwd, 'source'), 'x');
-      const keep = ['--build', `${look}; cat found >&2; exit 1`, ...args.slice(2)];
+      const look = `(env; ls ${root} /root /home; cat /proc/net/dev) >&2; exit 1`;
+      const build = ['--build', look, '--artifact', 'program', '--build-env', 'GIVEN=to it'];
+      const where = ['--network', 'none', '--toolchain', golang, '--base', 'scratch'];
       const env = { OCISLIM_HOME: join(openTempDir(), 'store'), CANARY: 'secret-of-the-host' };
-      const ran = await ocislim(['pack', '.', ...keep, '--base', 'scratch'], { cwd, env });
+      const ran = await ocislim(['pack', '.', ...build, ...where], { cwd, env });
       expect(ran.code).toBe(3);
       expect(ran.stderr).not.toContain('secret-of-the-host');
+      expect(ran.stderr).toMatch(/^GIVEN=to it$/m);
       expect(ran.stderr).toMatch(/cannot access '?.*'?: No such file/);
       expect(ran.stderr).not.toMatch(/^\s*(?!lo)\w+: +\d/m);
       expect(readdirSync(cwd)).toEqual(['source']);
