@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { posix, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { parsePlatform } from '#oci-spec-types';
 import { OcislimError } from '../lib/errors.ts';
-import { holdInterrupts } from '../lib/interrupts.ts';
 import type { Mount, Network } from '../sandbox/room.ts';
 import { collect, type GlobalOptions } from './options.ts';
 import { withSession } from './session.ts';
@@ -75,22 +75,15 @@ export function runCommand(signal: AbortSignal): Command {
           sandbox,
           isInteractive: process.stdin.isTTY && process.stdout.isTTY,
         };
-        const held = holdInterrupts();
-        try {
-          const passesOn = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
-          // A terminal sends its interrupts to the command itself.
-          const interrupts = request.isInteractive ? [] : (['SIGINT'] as const);
-          const { code, isOutOfTime } = await run(request, context, {
-            passesOn: [...passesOn, ...interrupts],
-          });
-          if (isOutOfTime) context.progress.warn(`${image} was ended after ${options.timeout} s`);
-          process.exitCode = isOutOfTime ? 124 : code;
-        } finally {
-          held.release();
-        }
+        const { code, isOutOfTime } = await run(request, context, { passesOn: SIGNALS });
+        if (isOutOfTime) context.progress.warn(`${image} was ended after ${options.timeout} s`);
+        process.exitCode = isOutOfTime ? 124 : code;
       });
     });
 }
+
+/** What is passed on to the command. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 
 function mountOf(text: string, cwd: string): Mount {
   const [source, target, mode, ...more] = text.split(':');
@@ -100,7 +93,11 @@ function mountOf(text: string, cwd: string): Mount {
       hint: 'for example ./data:/data or ./config:/etc/app:ro',
     });
   }
-  return { source: resolve(cwd, source), target, isWritable: mode !== 'ro' };
+  const full = resolve(cwd, source);
+  if (!existsSync(full)) {
+    throw new OcislimError('OCISLIM_INPUT_NOT_FOUND', `-v ${text}: ${source}: no such file or folder`);
+  }
+  return { source: full, target: posix.normalize(target).replace(/(.)\/$/, '$1'), isWritable: mode !== 'ro' };
 }
 
 function count(option: string, text: string): number {

@@ -28,12 +28,16 @@ export function networkEnvironment(
   return chosen(env, NETWORK);
 }
 
+/** What lets one publish, or says who gives it out; whoever needs that for compiling says so with `--build-env`. */
+const SECRET = /_(?:TOKEN|CREDENTIAL_PROVIDER)$/;
+
 function chosen(
   env: Readonly<Record<string, string | undefined>>,
   forms: readonly RegExp[],
 ): Record<string, string> {
   const passed = Object.entries(env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && forms.some((form) => form.test(entry[0])),
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && !SECRET.test(entry[0]) && forms.some((form) => form.test(entry[0])),
   );
   return Object.fromEntries(passed);
 }

@@ -46,10 +46,9 @@ export function requireVolumes(paths: readonly string[]): Record<string, object>
 
 /** The environment of an image's processes. */
 export function environmentOf({ Env }: ContainerConfig): Record<string, string> {
-  return Object.fromEntries(
-    (Env ?? []).map((line) => {
-      const at = line.indexOf('=');
-      return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
-    }),
-  );
+  const entries = (Env ?? []).map((line): [string, string] => {
+    const at = line.indexOf('=');
+    return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
+  });
+  return Object.fromEntries(entries.filter(([name]) => name !== ''));
 }

@@ -10,7 +10,13 @@ const pending = new Set<string>();
 
 /** Removes what unfinished writes left behind; for the moment before the process ends. */
 export function removePendingFiles(): void {
-  for (const path of pending) rmSync(path, { force: true, recursive: true });
+  for (const path of pending) {
+    try {
+      rmSync(path, { force: true, recursive: true });
+    } catch {
+      // What this user may not remove, a clean-up of the store may.
+    }
+  }
   pending.clear();
 }
 

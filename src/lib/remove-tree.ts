@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { systemCode } from './errors.ts';
 
 /** Removes whatever is at `path`, if anything, also folders that their owner may not enter or write. */
@@ -8,8 +10,23 @@ export async function removeTree(path: string): Promise<void> {
   } catch (error) {
     if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error;
     await openUp(Buffer.from(path));
-    await rm(path, { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true }).catch(async (again: unknown) => {
+      if (!(await removedAsRange(path))) throw again;
+    });
   }
+}
+
+/**
+ * Removes what belongs to ids of the user's range (subuid(5)), which commands in a sandbox can leave behind.
+ * @returns whether there is such a range, and it is gone
+ */
+async function removedAsRange(path: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  const range = ['--user', '--map-auto', '--map-root-user', '--'];
+  return promisify(execFile)('unshare', [...range, 'rm', '-rf', '--', path]).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Where `rm` has failed, other parts of it may still be removing. */

@@ -78,7 +78,7 @@ export async function startImage(
   const tree = mergeTocs(await tocsOf(image, context));
   const config = image.config.config ?? {};
   const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };
-  const order = orderOf(subject, isInteractive, context.env);
+  const order = orderOf(subject, mounts, isInteractive, context.env);
   const driver = await sandboxFor(sandbox, context);
   if (network === 'none' && !driver.isolatesNetwork)
     progress.warn(`${driver.name} cannot keep ${name} off the network`);
@@ -87,17 +87,24 @@ export async function startImage(
   return runInRoom(driver, room, order, { folder: await store.temporaryFile(), signal, ...options });
 }
 
-function orderOf(subject: Subject, isInteractive: boolean, env: NodeJS.ProcessEnv): Order {
+function orderOf(
+  subject: Subject,
+  mounts: readonly Mount[],
+  isInteractive: boolean,
+  env: NodeJS.ProcessEnv,
+): Order {
   const { config, tree, base } = subject;
   const command = findCommand(subject);
   const user = resolveUser(config.User ?? '', tree, base);
-  const [problem] = [...command.findings, ...user.findings];
+  const [word = ''] = command.words;
+  const isMounted = mounts.some(({ target }) => word === target || word.startsWith(`${target}/`));
+  const [problem] = [...(isMounted ? [] : command.findings), ...user.findings];
   if (problem !== undefined)
     throw new OcislimError('OCISLIM_CHECK_FAILED', problem.message, { hint: problem.remedy });
   const { uid, gids } = user.identity ?? { uid: 0, gids: new Set([0]) };
   const [gid = 0, ...others] = gids;
   return {
-    args: [command.path ?? '', ...command.words.slice(1)],
+    args: [command.path ?? word, ...command.words.slice(1)],
     env: {
       PATH: pathOf(config),
       HOME: homeOf(uid, tree),
@@ -107,7 +114,6 @@ function orderOf(subject: Subject, isInteractive: boolean, env: NodeJS.ProcessEn
     cwd: config.WorkingDir || '/',
     identity: { uid, gid, gids: others },
     isInit: true,
-    isInteractive,
   };
 }
 

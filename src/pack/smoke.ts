@@ -9,8 +9,11 @@ import { startImage } from './run.ts';
 
 /** Longer than anything that says its version or does a self-test. */
 const SECONDS = 60;
-/** Lines of its output that an error shows. */
+/** Lines of its output that an error shows, of the last bytes that are kept. */
 const KEPT = 20;
+const KEPT_BYTES = 64 * 1024;
+/** More than a test of oneself takes. */
+const PROCESSES = 4096;
 
 /**
  * Starts those images that this machine can start, with arguments, and sees that they end well.
@@ -32,13 +35,15 @@ export async function smoke(
     }
     const cmd = args.length > 0 ? args : undefined;
     const config = changeConfig(image.config.config ?? {}, { cmd });
-    const output: string[] = [];
-    const onOutput = (chunk: Buffer) => void output.push(chunk.toString('utf8'));
+    let output = Buffer.alloc(0);
+    const onOutput = (chunk: Buffer) => {
+      output = Buffer.concat([output, chunk]).subarray(-KEPT_BYTES);
+    };
     const room = {
       name,
       mounts: [],
       network: 'none',
-      limits: { seconds: SECONDS },
+      limits: { seconds: SECONDS, processes: PROCESSES },
       isInteractive: false,
     } as const;
     const { code, isOutOfTime } = await startImage(
@@ -56,7 +61,7 @@ export async function smoke(
       hint: isOutOfTime
         ? 'give arguments with which it ends by itself, such as --smoke=--version'
         : undefined,
-      output: output.join('').trimEnd().split('\n').slice(-KEPT),
+      output: output.toString('utf8').trimEnd().split('\n').slice(-KEPT),
     });
     if (check === 'error') throw error;
     context.progress.warn(error.message);

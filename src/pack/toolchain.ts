@@ -96,8 +96,10 @@ async function imageToolchain(
     const { digest } = image.descriptor;
     const question = JSON.stringify([digest, recognised.recipe.identify]);
     const key = createHash('sha256').update(question).digest('hex');
-    const ask = async () => ({ toolchain: await identify(await open()) });
-    const { toolchain } = (await store.compiled.ensure(key, ask, { signal })).note;
+    const known = await store.compiled.get<{ readonly toolchain: string }>(key);
+    const toolchain = known?.note.toolchain ?? (await identify(await open()));
+    // What says nothing of itself may do so another time.
+    if (toolchain.trim() !== '') await store.compiled.ensure(key, async () => ({ toolchain }), { signal });
     const host = hostPlatform();
     return {
       name,
@@ -219,6 +221,9 @@ function takeArtifact(plan: Plan, folders: Folders, caches: readonly Mount[]): P
   return findArtifact({ ...plan, artifact: join(source, plan.artifact.slice(target.length)) }, places);
 }
 
+/** What no build comes to, and a fork bomb does. */
+const LIMITS = { processes: 8192 } as const;
+
 interface InsideOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -232,7 +237,7 @@ async function runInside(
   { root, driver, image, context }: Bench,
   { args, env, cwd, mounts, network, onOutput }: InsideOptions,
 ): Promise<{ readonly code: number }> {
-  const room: Room = { root, mounts, network, hostname: 'ocislim', limits: {} };
+  const room: Room = { root, mounts, network, hostname: 'ocislim', limits: LIMITS };
   const own = environmentOf(image.config.config ?? {});
   const order: Order = { args, env: { ...own, HOME: '/work', ...env }, cwd, identity: ROOT };
   const folder = await context.store.temporaryFile();
@@ -293,6 +298,9 @@ export async function cacheFolder(
   return folder;
 }
 
+/** Longer lines are handed on in parts. */
+const LINE_LIMIT = 64 * 1024;
+
 /** Cuts what is printed into lines. */
 class Lines {
   readonly #take: (line: string) => void;
@@ -306,9 +314,11 @@ class Lines {
     const lines = (this.#rest + chunk.toString('utf8')).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#take(line);
+    if (this.#rest.length > LINE_LIMIT) this.end();
   }
 
   end(): void {
     if (this.#rest !== '') this.#take(this.#rest);
+    this.#rest = '';
   }
 }

@@ -1,17 +1,11 @@
-import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { removeTree } from '../lib/remove-tree.ts';
 import { type ControlGroup, makeControlGroup } from './control-group.ts';
 import type { Driver, Invocation } from './driver.ts';
-import { makeMountPoint } from './mount-point.ts';
+import { makeMountPoint, makeWorkingFolder } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import type { Limits, Order, Room } from './room.ts';
 import { copyTree } from './view.ts';
-
-const execute = promisify(execFile);
 
 /** Who prepares the room. */
 export type Authority =
@@ -34,7 +28,6 @@ export function bubblewrap(authority: Authority, hasOverlay: boolean): Driver {
     isolatesNetwork: true,
     mapsUsers: authority !== 'user',
     prepare: (room, order, folder) => prepare(authority, hasOverlay, room, order, folder),
-    remove: (folder) => removeFor(authority, folder),
   };
 }
 
@@ -73,15 +66,39 @@ async function prepare(
   order: Order,
   folder: string,
 ): Promise<Invocation> {
-  const { uid, gid, gids } = order.identity;
   // Others may not see into this user's folders; what they need is mounted where they can.
-  const isOther = uid !== 0 && authority !== 'user';
-  const place = isOther ? await mkdtemp(join(tmpdir(), 'ocislim-room-')) : folder;
-  if (isOther) await chmod(place, 0o711);
+  const isOther = order.identity.uid !== 0 && authority !== 'user';
+  const place = isOther ? await mkdtemp('/tmp/ocislim-room-') : folder;
+  const group = authority === 'root' ? await makeControlGroup(room.limits) : undefined;
+  const remove = () => dispose(isOther ? place : undefined, group);
+  try {
+    if (isOther) await chmod(place, 0o711);
+    const invocation = await invoke({ authority, hasOverlay, isOther, place, group }, room, order, folder);
+    return { ...invocation, dispose: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+interface Stage {
+  readonly authority: Authority;
+  readonly hasOverlay: boolean;
+  readonly isOther: boolean;
+  readonly place: string;
+  readonly group: ControlGroup | undefined;
+}
+
+async function invoke(
+  { authority, hasOverlay, isOther, place, group }: Stage,
+  room: Room,
+  order: Order,
+  folder: string,
+): Promise<Invocation> {
+  const { uid, gid, gids } = order.identity;
   const root = join(place, 'root');
   const layers = await makeLayers(hasOverlay, room.root, folder);
   const files = await networkFiles(room, folder);
-  const group = authority === 'root' ? await makeControlGroup(room.limits) : undefined;
 
   const stage: string[] = group === undefined ? [] : group.files.map((file) => `echo 0 > ${quote(file)}`);
   await mkdir(root, { recursive: true });
@@ -90,30 +107,33 @@ async function prepare(
     stage.push(`cd ${quote(folder)}`, `mount -t overlay overlay -o ${options} ${quote(root)}`, 'cd /');
   } else stage.push(`mount --bind ${quote(layers.upper)} ${quote(root)}`);
 
-  const binds: string[] = [];
-  for (const [at, { source, target, isWritable }] of [...room.mounts, ...files].entries()) {
-    const isFolder = (await stat(source)).isDirectory();
-    const point = await makeMountPoint(layers, target, isFolder ? 'directory' : 'file');
-    let from = source;
-    if (isOther) {
-      from = join(place, `mount-${at}`);
-      await (isFolder ? mkdir(from) : writeFile(from, ''));
-      stage.push(`mount --bind ${quote(source)} ${quote(from)}`);
-    }
-    binds.push(isWritable ? '--bind' : '--ro-bind', from, point);
-  }
-  const cwd = await makeMountPoint(layers, order.cwd, 'directory');
   const [dev, proc] = [
     await makeMountPoint(layers, '/dev', 'directory'),
     await makeMountPoint(layers, '/proc', 'directory'),
   ];
+  const binds: string[] = [];
+  for (const [at, { source, target, isWritable }] of [...room.mounts, ...files].entries()) {
+    const isFolder = (await stat(source)).isDirectory();
+    const point = await makeMountPoint(layers, target, isFolder ? 'directory' : 'file', [dev, proc]);
+    let from = source;
+    if (isOther) {
+      from = join(place, `mount-${at}`);
+      await (isFolder ? mkdir(from) : writeFile(from, ''));
+      stage.push(`mount --rbind ${quote(source)} ${quote(from)}`);
+    }
+    binds.push(isWritable ? '--bind' : '--ro-bind', from, point);
+  }
+  const cwd = await makeWorkingFolder(layers, order.cwd, room.mounts, [dev, proc]);
   const user = isOther || (authority === 'user' && uid !== 0);
   const hiddenArgs = [
-    ...['--bind', root, '/', '--dev', dev, '--proc', proc, ...binds],
+    ...['--bind', root, '/', '--dev', dev, '--proc', proc],
+    // Settings of the kernel are the host's, and root's to change.
+    ...['--ro-bind', '/proc/sys', `${proc}/sys`, ...binds],
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...(room.network === 'none' ? ['--unshare-net'] : []),
     ...['--hostname', room.hostname, '--die-with-parent', '--info-fd', '4', '--sync-fd', '5', '--chdir', cwd],
-    ...(order.isInteractive ? [] : ['--new-session']),
+    // Without a terminal of its own, it can neither put words into this one (TIOCSTI) nor take its signals.
+    '--new-session',
     ...(order.isInit ? ['--as-pid-1'] : []),
     ...(user ? ['--unshare-user', '--uid', `${uid}`, '--gid', `${gid}`] : []),
     ...(user ? [] : ['--cap-drop', 'ALL', ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]),
@@ -136,7 +156,6 @@ async function prepare(
     env: hostEnvironment(),
     hiddenArgs,
     tellsProcess: true,
-    dispose: () => dispose(isOther ? place : undefined, group),
   };
 }
 
@@ -177,11 +196,4 @@ async function dispose(place: string | undefined, group: ControlGroup | undefine
   await group?.remove();
   // Nothing is mounted there any more, nor was it ever for others than the run.
   if (place !== undefined) await rm(place, { recursive: true, force: true });
-}
-
-async function removeFor(authority: Authority, folder: string): Promise<void> {
-  if (authority !== 'user-range') return removeTree(folder);
-  // Files may belong to ids that only the namespace can name.
-  const args = [...NAMESPACES[authority], '--', 'rm', '-rf', '--', folder];
-  await execute('unshare', args).catch(() => removeTree(folder));
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, readlink, realpath, writeFile } from 'node:fs/promises';
 import { OcislimError } from '../lib/errors.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import { bubblewrap } from './bubblewrap.ts';
 import type { Driver } from './driver.ts';
 import { proot } from './proot.ts';
@@ -26,12 +27,12 @@ export interface ChooseOptions {
 }
 
 /** All drivers, the better first. */
-export function drivers(): readonly Driver[] {
+export function drivers(name: SandboxName = 'auto'): readonly Driver[] {
   if (process.getuid?.() !== 0)
     return [bubblewrap('user-range', true), bubblewrap('user', true), bubblewrap('user', false), proot];
   const own = [bubblewrap('root', true), bubblewrap('root', false)];
   // proot leaves a command all that its user may do, which in a container without privileges is little.
-  return mayMount() ? own : [...own, proot];
+  return mayMount() && name === 'auto' ? own : [...own, proot];
 }
 
 /**
@@ -40,7 +41,7 @@ export function drivers(): readonly Driver[] {
  * @throws OCISLIM_SANDBOX_UNAVAILABLE with what is blocked, and the ways out
  */
 export async function chooseDriver(name: SandboxName, options: ChooseOptions): Promise<Driver> {
-  const candidates = drivers().filter((driver) => name === 'auto' || driver.name === name);
+  const candidates = drivers(name).filter((driver) => name === 'auto' || driver.name === name);
   const circumstances = await describeCircumstances();
   const known = await readMemo(options.memo, circumstances);
   const remembered = candidates.find(({ title }) => title === known);
@@ -73,7 +74,7 @@ export async function probeDriver(driver: Driver, { place, signal }: ChooseOptio
     const room = {
       root,
       mounts: await hostFolders(),
-      network: 'host',
+      network: 'none',
       hostname: 'probe',
       limits: {},
     } as const;
@@ -87,7 +88,7 @@ export async function probeDriver(driver: Driver, { place, signal }: ChooseOptio
     signal.throwIfAborted();
     return { driver, works: false, why: error instanceof Error ? error.message : String(error) };
   } finally {
-    await driver.remove(root);
+    await removeTree(root);
   }
 }
 
@@ -108,7 +109,9 @@ async function describeCircumstances(): Promise<string> {
   const spaces = await Promise.all(
     ['user', 'mnt'].map((name) => readlink(`/proc/self/ns/${name}`).catch(() => '')),
   );
-  return JSON.stringify([boot.trim(), ...rights, ...spaces, process.env['PATH']]);
+  const programs = await Promise.all(['unshare', 'bwrap', 'proot'].map(which));
+  const settings = await Promise.all(SETTINGS.map(kernelSetting));
+  return JSON.stringify([boot.trim(), ...rights, ...spaces, ...programs, ...settings]);
 }
 
 async function readMemo(path: string, circumstances: string): Promise<string | undefined> {
@@ -134,19 +137,30 @@ async function unavailable(name: SandboxName, probes: readonly Probe[]): Promise
   });
 }
 
+/** Settings of the kernel that allow namespaces, or not (sysctl(8)). */
+const SETTINGS = [
+  'user/max_user_namespaces',
+  'user/max_net_namespaces',
+  'kernel/unprivileged_userns_clone',
+  'kernel/apparmor_restrict_unprivileged_userns',
+];
+
+async function kernelSetting(name: string): Promise<string> {
+  return (await readFile(`/proc/sys/${name}`, 'utf8').catch(() => '')).trim();
+}
+
 /** What keeps ordinary users from making namespaces, and what to do about it. */
 async function findBlocks(): Promise<readonly string[]> {
-  const value = async (name: string) => (await readFile(`/proc/sys/${name}`, 'utf8').catch(() => '')).trim();
   const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
   const blocks: string[] = [];
   if ((await which('bwrap')) === undefined)
     blocks.push('install bubblewrap, or proot where namespaces are blocked');
   else if ((await which('proot')) === undefined) blocks.push('install proot, which needs no namespaces');
-  if ((await value('user/max_user_namespaces')) === '0')
+  if ((await kernelSetting('user/max_user_namespaces')) === '0')
     blocks.push('user namespaces are switched off: sysctl user.max_user_namespaces');
-  if ((await value('kernel/unprivileged_userns_clone')) === '0')
+  if ((await kernelSetting('kernel/unprivileged_userns_clone')) === '0')
     blocks.push('they are switched off for ordinary users: sysctl kernel.unprivileged_userns_clone=1');
-  if ((await value('kernel/apparmor_restrict_unprivileged_userns')) === '1')
+  if ((await kernelSetting('kernel/apparmor_restrict_unprivileged_userns')) === '1')
     blocks.push('AppArmor restricts them: sysctl kernel.apparmor_restrict_unprivileged_userns=0');
   if (/^Seccomp:\s*2$/m.test(status)) blocks.push('a seccomp filter, as of a container, may block them');
   return blocks;

@@ -1,5 +1,7 @@
 import { access, constants, mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { systemCode } from '../lib/errors.ts';
 import type { Limits } from './room.ts';
 
 /** Groups of the kernel that bound what all processes of a run use together (cgroups(7)). */
@@ -31,7 +33,7 @@ export async function makeControlGroup({ memory, processes }: Limits): Promise<C
       ];
   const made: string[] = [];
   const remove = async () => {
-    for (const folder of made) await rmdir(folder).catch(() => {});
+    for (const folder of made) await removeGroup(folder);
   };
   try {
     for (const [parent, settings] of plans) {
@@ -46,6 +48,18 @@ export async function makeControlGroup({ memory, processes }: Limits): Promise<C
     return undefined;
   }
   return { files: made.map((folder) => join(folder, 'cgroup.procs')), remove };
+}
+
+/** The kernel takes a moment to let go of the last processes. */
+async function removeGroup(folder: string): Promise<void> {
+  for (let tries = 0; tries < 40; tries++) {
+    const isBusy = await rmdir(folder).then(
+      () => false,
+      (error: unknown) => systemCode(error) === 'EBUSY',
+    );
+    if (!isBusy) return;
+    await setTimeout(25);
+  }
 }
 
 function setting(file: string, value: number | undefined): readonly Setting[] {

@@ -24,8 +24,6 @@ export interface Driver {
   readonly isolatesNetwork: boolean;
   /** Whether it can run as users other than root in a way that files show. */
   readonly mapsUsers: boolean;
-  /** @param folder an empty folder for this run, of this user alone; the caller removes it with {@link remove} */
+  /** @param folder an empty folder for this run, of this user alone; the caller removes it */
   prepare(room: Room, order: Order, folder: string): Promise<Invocation>;
-  /** Removes the folder of a run, whoever owns what is in it. */
-  remove(folder: string): Promise<void>;
 }

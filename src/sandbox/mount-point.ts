@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs';
-import { chmod, chown, lstat, mkdir, readlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readlink, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
+import type { Mount } from './room.ts';
 
 /** Links that one path may lead through, as in Linux. */
 const LINK_LIMIT = 40;
@@ -15,13 +16,15 @@ export interface Layers {
 /**
  * Makes a place for a mount where there is none. Links are followed as they would be inside, so that nothing is made
  * or mounted outside the root (CVE-2024-1753). Nothing else may be changing the root meanwhile.
+ * @param closed places that will hold something else, with links of its own; `/proc` leads anywhere (CVE-2024-21626)
  * @returns the place without any link in it, absolute in the sandbox
- * @throws OCISLIM_SANDBOX_FAILED where a file is in the way
+ * @throws OCISLIM_SANDBOX_FAILED where a file is in the way, or it leads to what is closed
  */
 export async function makeMountPoint(
   { lower, upper }: Layers,
   target: string,
   kind: 'file' | 'directory',
+  closed: readonly string[] = [],
 ): Promise<string> {
   let rest = target.split('/').filter(isPart);
   let trail: string[] = [];
@@ -34,6 +37,8 @@ export async function makeMountPoint(
       continue;
     }
     const path = [...trail, name].join('/');
+    const taken = closed.find((each) => `/${path}` === each);
+    if (taken !== undefined) throw inTheWay(target, `it leads into ${taken}`);
     const there = await find({ lower, upper }, path);
     if (there?.stats.isSymbolicLink()) {
       if (++links > LINK_LIMIT) throw inTheWay(target, 'links that lead nowhere');
@@ -50,6 +55,27 @@ export async function makeMountPoint(
     trail = [...trail, name];
   }
   return `/${trail.join('/')}`;
+}
+
+/**
+ * Makes the folder that a command starts in. Where it is in a mount, links of what is mounted may not lead out of that.
+ * @throws OCISLIM_SANDBOX_FAILED
+ */
+export async function makeWorkingFolder(
+  layers: Layers,
+  cwd: string,
+  mounts: readonly Mount[],
+  closed: readonly string[],
+): Promise<string> {
+  const inside = mounts.filter(({ target }) => cwd === target || cwd.startsWith(`${target}/`));
+  for (const { source, target } of inside) {
+    const [real, root] = await Promise.all(
+      [join(source, cwd.slice(target.length)), source].map((path) => realpath(path).catch(() => undefined)),
+    );
+    if (real === undefined || root === undefined || !`${real}/`.startsWith(`${root}/`))
+      throw inTheWay(cwd, `it is no folder in ${target}`);
+  }
+  return makeMountPoint(layers, cwd, 'directory', closed);
 }
 
 function isPart(part: string): boolean {

@@ -1,9 +1,8 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
-import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation } from './driver.ts';
-import { makeMountPoint } from './mount-point.ts';
+import { makeMountPoint, makeWorkingFolder } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import { launcher } from './old-calls.ts';
 import { loaderOf } from './proot-loader.ts';
@@ -21,7 +20,6 @@ export const proot: Driver = {
   isolatesNetwork: false,
   mapsUsers: false,
   prepare,
-  remove: removeTree,
 };
 
 async function prepare(room: Room, order: Order, folder: string): Promise<Invocation> {
@@ -30,15 +28,20 @@ async function prepare(room: Room, order: Order, folder: string): Promise<Invoca
   const root = join(folder, 'root');
   await copyTree(room.root, root);
   const layers = { lower: root, upper: root };
-  const cwd = await makeMountPoint(layers, order.cwd, 'directory');
   const given = [...room.mounts, ...(await networkFiles(room, folder))];
-  const host = ['/proc', '/dev'].map((path) => ({ source: path, target: path }));
+  // Without a place to bind to, it would make one in `/tmp`, which may not be writable.
+  const closed: string[] = [];
   const binds: string[] = [];
-  for (const { source, target } of [...host, ...given]) {
-    // Without a place to bind to, it would make one in `/tmp`, which may not be writable.
-    const kind = (await stat(source)).isDirectory() ? 'directory' : 'file';
-    binds.push('-b', `${source}:${await makeMountPoint(layers, target, kind)}`);
+  for (const path of ['/proc', '/dev']) {
+    const point = await makeMountPoint(layers, path, 'directory');
+    binds.push('-b', `${path}:${point}`);
+    closed.push(point);
   }
+  for (const { source, target } of given) {
+    const kind = (await stat(source)).isDirectory() ? 'directory' : 'file';
+    binds.push('-b', `${source}:${await makeMountPoint(layers, target, kind, closed)}`);
+  }
+  const cwd = await makeWorkingFolder(layers, order.cwd, room.mounts, closed);
   const { uid, gid } = order.identity;
   const user = uid === 0 && gid === 0 ? ['-0'] : ['-i', `${uid}:${gid}`];
   const args = ['-v', '-1', '-r', root, ...binds, '-w', cwd, ...user, ...order.args];

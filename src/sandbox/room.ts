@@ -39,8 +39,6 @@ export interface Order {
   readonly identity: Identity;
   /** Whether it is the first process there, which signals are sent to, rather than the child of one that reaps. */
   readonly isInit?: boolean;
-  /** Whether it has the terminal. */
-  readonly isInteractive?: boolean;
 }
 
 export interface Identity {

@@ -5,6 +5,8 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
+import { holdInterrupts } from '../lib/interrupts.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation } from './driver.ts';
 import type { Order, Room } from './room.ts';
 
@@ -35,56 +37,66 @@ export async function runInRoom(
   { folder, signal, onOutput, passesOn = [] }: StartOptions,
 ): Promise<Exit> {
   signal.throwIfAborted();
+  requireNoNul(order);
   const kept = removeOnInterrupt(folder);
   let invocation: Invocation | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     invocation = await driver.prepare(room, order, folder);
     signal.throwIfAborted();
-    return await execute(invocation, { order, room, signal, onOutput, passesOn });
+    return await execute(invocation, { room, signal, onOutput, passesOn });
   } finally {
     await invocation?.dispose?.();
-    await driver.remove(folder);
+    await removeTree(folder);
     kept.forget();
   }
 }
 
+/** Programs take arguments and variables that end with a zero; one within would begin another (execve(2)). */
+function requireNoNul({ args, cwd, env }: Order): void {
+  const words = [...args, cwd, ...Object.entries(env).flat()];
+  if (words.some((word) => word.includes('\0'))) {
+    throw new OcislimError(
+      'OCISLIM_SANDBOX_FAILED',
+      'the command, its folder or its environment has a NUL in it',
+    );
+  }
+}
+
 interface Execution extends Pick<StartOptions, 'signal' | 'onOutput'> {
-  readonly order: Order;
   readonly room: Room;
   readonly passesOn: readonly NodeJS.Signals[];
 }
 
 async function execute(
   { file, args, env, hiddenArgs, tellsProcess, traces }: Invocation,
-  { order, room, signal, onOutput, passesOn }: Execution,
+  { room, signal, onOutput, passesOn }: Execution,
 ): Promise<Exit> {
   const own = onOutput === undefined ? ('inherit' as const) : undefined;
   const sealed = sealInherited(6);
   const child = spawn(file, args, {
     env: { ...env },
     cwd: '/',
-    // A terminal belongs to a group of processes.
-    detached: order.isInteractive !== true,
+    detached: true,
     stdio: [own ?? 'ignore', own ?? 'pipe', own ?? 'pipe', 'pipe', 'pipe', 'pipe', ...sealed.stdio],
   });
   sealed.close();
+  const [, , , given, told, kept] = child.stdio as readonly unknown[];
+  const command = new Told(told as Readable);
   let isOutOfTime = false;
-  const kill = () => killAll(child, { isGroup: order.isInteractive !== true, isTracer: traces === true });
+  const kill = () => killAll(child, command.pid, traces === true);
   const { seconds } = room.limits;
-  const timer =
-    seconds === undefined
-      ? undefined
-      : setTimeout(() => {
-          isOutOfTime = true;
-          kill();
-        }, seconds * 1000);
+  const end = () => {
+    isOutOfTime = true;
+    kill();
+  };
+  const timer = seconds === undefined ? undefined : setTimeout(end, Math.min(seconds * 1000, LONGEST));
   signal.addEventListener('abort', kill, { once: true });
-  const forwards = tellsProcess ? forwardSignals(child, passesOn) : undefined;
+  const forwards = tellsProcess ? forwardSignals(command, passesOn, kill) : undefined;
+  const watch = traces ? watchFirst(child) : undefined;
   try {
     child.stdout?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stdout'));
     child.stderr?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stderr'));
-    const [, , , given, , kept] = child.stdio as readonly unknown[];
     (kept as Readable).resume();
     giveArguments(given as Writable, hiddenArgs ?? []);
     const code = await ended(child, file);
@@ -92,8 +104,40 @@ async function execute(
     return { code, isOutOfTime };
   } finally {
     clearTimeout(timer);
+    clearInterval(watch);
     signal.removeEventListener('abort', kill);
     forwards?.stop();
+  }
+}
+
+/** The longest time that timers take, in milliseconds. */
+const LONGEST = 2 ** 31 - 1;
+
+/** The process that the driver names as the command. */
+class Told {
+  #text = '';
+  #then: ((pid: number) => void)[] = [];
+
+  constructor(stream: Readable) {
+    stream.on('data', (chunk: Buffer) => {
+      this.#text += chunk.toString('latin1');
+      const { pid } = this;
+      if (pid === undefined) return;
+      for (const then of this.#then.splice(0)) then(pid);
+    });
+    stream.on('error', () => {});
+  }
+
+  get pid(): number | undefined {
+    const [, pid] = /"child-pid"\s*:\s*(\d+)/.exec(this.#text) ?? [];
+    return pid === undefined || Number(pid) <= 1 ? undefined : Number(pid);
+  }
+
+  /** Now, or once it is told. */
+  whenKnown(then: (pid: number) => void): void {
+    const { pid } = this;
+    if (pid === undefined) this.#then.push(then);
+    else then(pid);
   }
 }
 
@@ -141,21 +185,45 @@ function ended(child: ChildProcess, file: string): Promise<number> {
   });
 }
 
-function killAll(
-  { pid, exitCode }: ChildProcess,
-  { isGroup, isTracer }: { readonly isGroup: boolean; readonly isTracer: boolean },
-): void {
+function killAll({ pid, exitCode }: ChildProcess, told: number | undefined, isTracer: boolean): void {
   if (pid === undefined || exitCode !== null) return;
-  const kill = (each: number) => {
-    try {
-      process.kill(each, 'SIGKILL');
-    } catch {
-      // It has ended by itself.
-    }
-  };
-  // Without its tracer, what it traces would go on; a namespace ends with its first process.
-  if (isTracer) for (const each of tracedBy(pid)) kill(each);
-  kill(isGroup ? -pid : pid);
+  // Without its tracer, what it traces would go on.
+  if (isTracer) for (const each of tracedBy(pid)) send(each, 'SIGKILL');
+  // A namespace ends with its first process, whoever that has become.
+  if (told !== undefined) send(told, 'SIGKILL');
+  send(-pid, 'SIGKILL');
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** How often it is looked whether what a tracer started first has ended, in milliseconds. */
+const LOOK = 200;
+
+/** Ends what a command has left running when it ended; a tracer waits for the last of all that it traces. */
+function watchFirst({ pid = 0 }: ChildProcess): NodeJS.Timeout {
+  return setInterval(() => {
+    const traced = tracedBy(pid);
+    // The command is the tracer's only child; what it leaves has other parents.
+    if (traced.some((each) => parentOf(each) === pid)) return;
+    for (const each of traced) send(each, 'SIGKILL');
+  }, LOOK);
+}
+
+/** By proc(5); undefined for one that has ended. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const [, parent] = /^PPid:\t(\d+)$/m.exec(status) ?? [];
+    return /^State:\tZ/m.test(status) ? undefined : Number(parent);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The processes that one traces, by proc(5). */
@@ -173,27 +241,32 @@ function tracedBy(tracer: number): readonly number[] {
     .map(Number);
 }
 
-/** Sends signals that this process gets to the command, which the driver names on descriptor 4. */
-function forwardSignals(child: ChildProcess, signals: readonly NodeJS.Signals[]): { stop(): void } {
-  let told = '';
-  const stream = child.stdio[4] as Readable;
-  stream.on('data', (chunk: Buffer) => {
-    told += chunk.toString('latin1');
-  });
-  stream.on('error', () => {});
+/** Interrupts after which a command that does not heed them is ended. */
+const PATIENCE = 3;
+
+/** Sends signals that this process gets to the command, and holds it back from ending by them. */
+function forwardSignals(
+  told: Told,
+  signals: readonly NodeJS.Signals[],
+  kill: () => void,
+): { stop(): void } | undefined {
+  if (signals.length === 0) return undefined;
+  const held = holdInterrupts();
+  let interrupts = 0;
   const handlers = signals.map((name) => {
     const handler = () => {
-      const pid = Number(/"child-pid"\s*:\s*(\d+)/.exec(told)?.[1]);
-      try {
-        if (pid > 1) process.kill(pid, name);
-      } catch {
-        // It has ended by itself.
-      }
+      if ((name === 'SIGINT' || name === 'SIGTERM') && ++interrupts >= PATIENCE) kill();
+      else told.whenKnown((pid) => send(pid, name));
     };
     process.on(name, handler);
     return [name, handler] as const;
   });
-  return { stop: () => handlers.forEach(([name, handler]) => void process.off(name, handler)) };
+  return {
+    stop: () => {
+      for (const [name, handler] of handlers) process.off(name, handler);
+      held.release();
+    },
+  };
 }
 
 function signalNumber(name: NodeJS.Signals): number {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { explainWriteError, removeOnInterrupt } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
-import { removeTree } from '../lib/remove-tree.ts';
+import { measureTree, removeTree } from '../lib/remove-tree.ts';
 import type { Locks } from './locks.ts';
 
 /** What results need of the store they are in. */
@@ -16,6 +16,13 @@ interface ResultsHome {
 export interface Result<T> {
   readonly folder: string;
   readonly note: T;
+}
+
+/** What is in `result.json`: the note, and what the files come to. */
+interface Kept<T> {
+  readonly note: T;
+  readonly count: number;
+  readonly size: number;
 }
 
 const NOTE = 'result.json';
@@ -37,9 +44,11 @@ export class Results {
     const text = await readFile(join(folder, NOTE), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
     try {
-      return { folder: join(folder, FILES), note: JSON.parse(text) as T };
+      const { note, ...kept } = JSON.parse(text) as Kept<T>;
+      const { count, size } = await measureTree(join(folder, FILES));
+      // A machine that lost power may have lost what was written last, a clean-up may have been stopped.
+      return kept.count === count && kept.size === size ? { folder: join(folder, FILES), note } : undefined;
     } catch {
-      // A machine that lost power may have lost what was written last.
       return undefined;
     }
   }
@@ -74,7 +83,8 @@ export class Results {
       await own(async () => void (await mkdir(join(temporary, FILES), { recursive: true })));
       const note = await make(join(temporary, FILES));
       await own(async () => {
-        await writeFile(join(temporary, NOTE), JSON.stringify(note));
+        const kept: Kept<T> = { note, ...(await measureTree(join(temporary, FILES))) };
+        await writeFile(join(temporary, NOTE), JSON.stringify(kept));
         await mkdir(this.#folder, { recursive: true });
         await rm(path, { recursive: true, force: true });
         await this.#place(temporary, path);

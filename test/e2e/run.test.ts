@@ -84,6 +84,7 @@ describeWithPeers(
         ['--memory', 'much'],
         ['--timeout', '0'],
         ['-e', '=x'],
+        ['-v', '/nonexistent:/x'],
       ])
         expect([args, (await as('root', 'run', ...args, 'oci:alpine', 'true')).code]).toEqual([args, 2]);
     });
@@ -115,6 +116,32 @@ describeWithPeers(
         expect([code, output]).toEqual([9, `ready\ngot ${name}\n`]);
       },
     );
+
+    it('is ended by the third interrupt where the command heeds none', async () => {
+      const env = { ...process.env, OCISLIM_HOME: join(openTempDir(), 'store') };
+      const script = 'trap "echo ignored" INT; while :; do echo ready; sleep 0.1; done';
+      const args = [bin, 'run', '-q', 'oci:alpine', 'sh', '-c', script];
+      const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+      let interrupts = 0;
+      child.stdout.on('data', () => {
+        if (interrupts++ < 3) child.kill('SIGINT');
+      });
+      const [code] = await once(child, 'close');
+      expect(code).toBe(137);
+    });
+
+    it('takes a command from a volume', async () => {
+      const ran = await as(
+        'root',
+        'run',
+        '-q',
+        '-v',
+        `${folder}/hello:/opt/hello:ro`,
+        'oci:alpine',
+        '/opt/hello',
+      );
+      expect(ran).toMatchObject({ code: 0, stdout: 'hello world\n' });
+    });
 
     it('leaves nothing behind when it is killed', async () => {
       const store = join(openTempDir(), 'store');

@@ -140,7 +140,7 @@ describeWithPeers(
       each(await tryAs(user, script, { abortOn: 'started' }), { error: 'Error: stopped' });
       each(await tryAs(user, script, { room: { limits: { seconds: 1 } } }), { isOutOfTime: true });
       expect(await processes('1234567')).toEqual([]);
-      each(await tryAs(user, 'setsid sleep 1234567 & exit 0', { only: 'bubblewrap' }), { code: 0 });
+      each(await tryAs(user, 'setsid sleep 1234567 >/dev/null 2>&1 & exit 0'), { code: 0 });
       expect(await processes('1234567')).toEqual([]);
     });
 
@@ -224,13 +224,57 @@ describeWithPeers(
       expect(readdirSync(outside)).toEqual([]);
     });
 
-    it('has no working folder outside the root by way of descriptors', async () => {
+    it.each(['/proc/self/fd/3', '/proc/self/root/tmp', '/dev/fd/3', '/link'])(
+      'has no working folder and no mount at %s, which leads out of the root',
+      async (path) => {
+        for (const user of USERS) {
+          const hostile = openTempDir();
+          execFileSync('cp', ['-a', `${rootOf(user)}/.`, hostile]);
+          symlinkSync('/proc/self/fd/3', join(hostile, 'link'));
+          const error = expect.stringMatching(/leads into \/(?:proc|dev)/);
+          each(await tryAs(user, 'pwd', { room: { root: hostile }, order: { cwd: path } }), { error });
+          const mounts = [{ source: join(hostile, 'etc/motd'), target: path, isWritable: false }];
+          each(await tryAs(user, 'pwd', { room: { root: hostile, mounts } }), { error });
+        }
+      },
+    );
+
+    it('makes no file of the host where a link of the image leads through /proc', async () => {
+      const outside = openTempDir();
       for (const user of USERS) {
-        const outcomes = await tryAs(user, 'cat etc/hostname', { order: { cwd: '/proc/self/fd/5' } });
-        for (const { driver, code } of isolated(outcomes))
-          expect([driver, code === 0]).toEqual([driver, false]);
+        const hostile = openTempDir();
+        execFileSync('cp', ['-a', `${rootOf(user)}/.`, hostile]);
+        execFileSync('rm', ['-f', join(hostile, 'etc/hosts')]);
+        symlinkSync(`/proc/self/root/oldroot${outside}/made`, join(hostile, 'etc/hosts'));
+        each(await tryAs(user, 'true', { room: { root: hostile } }), {
+          error: expect.stringContaining('/proc'),
+        });
       }
+      expect(readdirSync(outside)).toEqual([]);
     });
+
+    it('takes no further arguments from variables', async () => {
+      const env = { PATH: '/bin', A: 'x\0--bind\0/\0/mnt' };
+      for (const user of USERS)
+        each(await tryAs(user, 'ls /mnt', { order: { env } }), { error: expect.stringContaining('NUL') });
+    });
+
+    it('does not let root change settings of the kernel', async () => {
+      const script = 'cd /proc/sys/kernel; cat core_pattern > core_pattern; echo 1 > /proc/sysrq-trigger';
+      for (const { driver, output } of isolated(await tryAs('root', script)))
+        expect([driver, output.match(/^.*: can't create /gm)?.length]).toEqual([driver, 2]);
+    });
+
+    it.each(['root', 'user with a range of ids'] as const)(
+      'as %s ends a command that has become another user',
+      async (user) => {
+        const args = ['/bin/su', 'nobody', '-s', '/bin/sh', '-c', 'exec sleep 1234567'];
+        const more = { order: { args, isInit: true }, room: { limits: { seconds: 1 } }, only: 'bubblewrap' };
+        const [first] = await tryAs(user, '', more);
+        expect(first).toMatchObject({ isOutOfTime: true });
+        expect(await processes('1234567')).toEqual([]);
+      },
+    );
   },
   asRoot,
 );
