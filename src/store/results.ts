@@ -83,8 +83,8 @@ export class Results {
       await own(async () => void (await mkdir(join(temporary, FILES), { recursive: true })));
       const note = await make(join(temporary, FILES));
       await own(async () => {
-        const kept: Kept<T> = { note, ...(await measureTree(join(temporary, FILES))) };
-        await writeFile(join(temporary, NOTE), JSON.stringify(kept));
+        const whole: Kept<T> = { note, ...(await measureTree(join(temporary, FILES))) };
+        await writeFile(join(temporary, NOTE), JSON.stringify(whole));
         await mkdir(this.#folder, { recursive: true });
         await rm(path, { recursive: true, force: true });
         await this.#place(temporary, path);

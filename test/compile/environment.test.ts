@@ -8,7 +8,15 @@ it('a compiler gets where things are and how the network is reached, and nothing
     ...{ CARGO_HTTP_CAINFO: 'c', npm_config_registry: 'r', MAVEN_OPTS: '-Xmx1g', RUSTUP_HOME: '/r' },
   };
   const kept = {
-    ...{ AWS_SECRET_ACCESS_KEY: 'x', GITHUB_TOKEN: 'x', GOFLAGS: '-mod=mod', RUSTFLAGS: 'x', CFLAGS: 'x' },
+    ...{
+      AWS_SECRET_ACCESS_KEY: 'x',
+      CARGO_REGISTRY_TOKEN: 'x',
+      CARGO_REGISTRIES_OWN_TOKEN: 'x',
+      GITHUB_TOKEN: 'x',
+      GOFLAGS: '-mod=mod',
+      RUSTFLAGS: 'x',
+      CFLAGS: 'x',
+    },
     ...{ npm_config__authToken: 'x', LANG: 'de_DE', TZ: 'x', LD_PRELOAD: 'x', CARGO_BUILD_TARGET: 'x' },
   };
   expect(hostEnvironment({ ...passed, ...kept, GOSUMDB: undefined }, 5)).toEqual({

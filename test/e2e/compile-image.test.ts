@@ -177,6 +177,18 @@ describeWithPeers(
       },
     );
 
+    it('takes away what a build has left to other users', async () => {
+      const user = 'user with a range of ids';
+      const cwd = openTempDir();
+      writeFileSync(join(cwd, 'source'), 'x');
+      const leave = 'mkdir -p d/e && chown -R 7:7 d && chmod 0500 d && cp /bin/true made';
+      const build = ['--build', leave, '--artifact', 'made', '--toolchain', golang, '--base', 'scratch'];
+      const packed = await as(user, cwd, 'pack', '.', ...build, '--check', 'off');
+      expect([packed.code, packed.stderr]).toEqual([0, expect.anything()]);
+      expect(readdirSync(join(stores.get(user) ?? '', 'store/tmp'))).toEqual([]);
+      expect(await as(user, cwd, 'cache', 'prune', '--caches')).toMatchObject({ code: 0 });
+    });
+
     it('shows what the compiler says, with exit code 3', async () => {
       const cwd = copyOf('hello-go');
       writeFileSync(join(cwd, 'hello-go/broken.go'), 'package main\n\nfunc broken( {\n');
