@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, realpath, rename, stat } from 'node:fs/promises';
+import { lstat, mkdir, realpath, rename, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { hostPlatform, type Platform } from '#oci-spec-types';
 import { findArtifact } from '../compile/artifact.ts';
@@ -279,6 +279,9 @@ async function cacheMounts(
   const mounts: Mount[] = [];
   for (const name of names) {
     const source = join(folder, name);
+    // What compiled here before had it in its hands, and could have left a link to anywhere (CVE-2024-9675).
+    const there = await lstat(source).catch(() => undefined);
+    if (there !== undefined && !there.isDirectory()) await removeTree(source);
     await mkdir(source, { recursive: true });
     mounts.push(mount(source, SANDBOX_PLACES.cache(name), true));
   }

@@ -336,6 +336,25 @@ describe('the plan for Node.js', () => {
     });
   });
 
+  it('makes one executable where the package depends on postject', async () => {
+    const dependencies = { esbuild: '1', postject: '1' };
+    const single = {
+      ...files,
+      'package.json': JSON.stringify({ ...description, dependencies }),
+      'src/a.ts': '',
+    };
+    const plan = await planOf(single);
+    expect(plan.steps.slice(2).map((step) => step.slice(0, 3))).toEqual([
+      ['node', '-e', expect.any(String)],
+      ['node', '--experimental-sea-config', '/work/config.json'],
+      ['node', 'node_modules/postject/dist/cli.js', '/out/program'],
+    ]);
+    expect(plan).toMatchObject({ artifact: '/out/program', kind: 'program', runsOn: undefined });
+    await expect(planOf(single, 'app', { platform: parsePlatform('linux/arm64') })).rejects.toMatchObject({
+      code: 'OCISLIM_PLATFORM_UNAVAILABLE',
+    });
+  });
+
   it('runs the build where that makes the program', async () => {
     const built = { ...description, bin: 'dist/a.js', scripts: { build: 'tsc' } };
     const { steps } = await planOf({ ...files, 'package.json': JSON.stringify(built) });

@@ -1,11 +1,13 @@
 import { posix } from 'node:path';
 import { OcislimError } from '../../lib/errors.ts';
-import type { Plan, Program, Recipe, Wish } from '../recipe.ts';
+import { isNative, unavailable } from '../gnu.ts';
+import type { Places, Plan, Program, Recipe, Wish } from '../recipe.ts';
 import type { SourceFolder } from '../source.ts';
 
 /**
  * A program of an npm package as one script, bundled by the esbuild that the package depends on; it runs on an image of
- * Node.js.
+ * Node.js. With postject among its dependencies, too, it becomes one executable with Node.js in it (nodejs.org, single
+ * executable applications).
  */
 export const node: Recipe = {
   name: 'node',
@@ -21,13 +23,15 @@ export const node: Recipe = {
     if (text === undefined || !(await source.has('package-lock.json'))) return [];
     const description = parsed(text);
     const { dependencies, devDependencies } = description;
-    if (!('esbuild' in { ...table(dependencies), ...table(devDependencies) })) return [];
+    const tools = { ...table(dependencies), ...table(devDependencies) };
+    if (!('esbuild' in tools)) return [];
     const { build } = table(description['scripts']);
     const runsOn = nodeImage(table(description['engines'])['node']);
     const programs = entries(description, source).map(async ([name, path]): Promise<Program> => {
       const isMade = !(await source.has(path));
       const needsBuild = isMade && typeof build === 'string';
-      return { name, plan: (wish) => plan(wish, path, needsBuild, runsOn) };
+      const shape = 'postject' in tools ? executable : script;
+      return { name, plan: (wish) => shape(plan(wish, path, needsBuild, runsOn), wish) };
     });
     return Promise.all(programs);
   },
@@ -69,9 +73,45 @@ const [, from, to] = process.argv;
 const code = readFileSync(from, 'utf8').replace(/^#!.*\\n/, '');
 writeFileSync(to, '#!/usr/bin/env node\\n' + code, { mode: 0o755 });`;
 
+/** A plan that ends with the bundle in a file that Node.js starts. */
+function script(common: Plan, { places }: Wish): Plan {
+  const finish = ['node', '-e', FINISH, bundleIn(places), common.artifact];
+  return { ...common, steps: [...common.steps, finish] };
+}
+
+/** Makes what Node.js reads to prepare the bundle, and a copy of Node.js itself. */
+const PREPARE = `const { chmodSync, copyFileSync, writeFileSync } = require('node:fs');
+const [, main, output, config, program] = process.argv;
+writeFileSync(config, JSON.stringify({ main, output, disableExperimentalSEAWarning: true }));
+copyFileSync(process.execPath, program);
+chmodSync(program, 0o755);`;
+/** What postject looks for in Node.js (nodejs.org, single executable applications). */
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/** A plan that ends with the bundle in a copy of the Node.js that compiles it; it needs that one's libraries. */
+function executable(common: Plan, { places, platform, host }: Wish): Plan {
+  if (!isNative(platform, host)) {
+    throw unavailable('a single executable', platform, 'leave postject out of the package, for a script');
+  }
+  const { artifact } = common;
+  const [blob, config] = [`${places.scratch}/blob`, `${places.scratch}/config.json`];
+  return {
+    ...common,
+    steps: [
+      ...common.steps,
+      ['node', '-e', PREPARE, bundleIn(places), blob, config, artifact],
+      ['node', '--experimental-sea-config', config],
+      ['node', 'node_modules/postject/dist/cli.js', artifact, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE],
+    ],
+    runsOn: undefined,
+  };
+}
+
+function bundleIn(places: Places): string {
+  return `${places.scratch}/bundle.cjs`;
+}
+
 function plan({ places, offline }: Wish, path: string, needsBuild: boolean, image: string): Plan {
-  const bundle = `${places.scratch}/bundle.cjs`;
-  const output = `${places.output}/program`;
   return {
     steps: [
       [
@@ -85,14 +125,18 @@ function plan({ places, offline }: Wish, path: string, needsBuild: boolean, imag
       ...(needsBuild ? [['npm', 'run', 'build']] : []),
       [
         ...['node', 'node_modules/esbuild/bin/esbuild', `./${path}`, '--bundle', '--platform=node'],
-        ...['--format=cjs', '--define:import.meta.url=__url', `--outfile=${bundle}`, '--log-level=warning'],
+        ...[
+          '--format=cjs',
+          '--define:import.meta.url=__url',
+          `--outfile=${bundleIn(places)}`,
+          '--log-level=warning',
+        ],
         '--banner:js=const __url = require("node:url").pathToFileURL(__filename).href;',
       ],
-      ['node', '-e', FINISH, bundle, output],
     ],
     cwd: places.source,
     env: { npm_config_cache: places.cache('npm'), npm_config_update_notifier: 'false' },
-    artifact: output,
+    artifact: `${places.output}/program`,
     kind: 'program',
     caches: ['npm'],
     tools: ['node', 'npm'],
