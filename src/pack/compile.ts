@@ -11,9 +11,10 @@ import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Context } from '../transports/context.ts';
+import { cacheFolder } from './caches.ts';
 import { findInputs, type Input, type Inputs, isPattern, lookAt } from './inputs.ts';
 import type { CompileRequest, PackRequest } from './request.ts';
-import { type CompileWish, cacheFolder, openToolchain, type Toolchain } from './toolchain.ts';
+import { type CompileWish, openToolchain, type Toolchain } from './toolchain.ts';
 
 /** What is to be packed, compiled where it was source. */
 export type FoundInputs = Inputs & {
