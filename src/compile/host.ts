@@ -1,11 +1,11 @@
-import { constants } from 'node:fs';
-import { access, cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { hostPlatform, type Platform } from '#oci-spec-types';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { outputOf, runProcess } from '../lib/process.ts';
+import { which } from '../lib/which.ts';
 import { findArtifact } from './artifact.ts';
 import { copySource, needsCopy } from './copy.ts';
 import { hostEnvironment } from './environment.ts';
@@ -142,19 +142,6 @@ export async function missingTools(
   { tools }: Pick<Plan, 'tools'>,
   env: Environment,
 ): Promise<readonly string[]> {
-  const found = await Promise.all(tools.map((tool) => isOnPath(tool, env)));
+  const found = await Promise.all(tools.map((tool) => which(tool, env)));
   return tools.filter((_, at) => !found[at]);
-}
-
-async function isOnPath(tool: string, env: Environment): Promise<boolean> {
-  const names = process.platform === 'win32' ? [`${tool}.exe`, `${tool}.cmd`] : [tool];
-  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  for (const file of folders.flatMap((folder) => names.map((name) => join(folder, name)))) {
-    const isProgram = await access(file, constants.X_OK).then(
-      async () => (await stat(file)).isFile(),
-      () => false,
-    );
-    if (isProgram) return true;
-  }
-  return false;
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
 import { systemCode } from './errors.ts';
+import { LineCutter } from './lines.ts';
 
 /** A program and its arguments. */
 export type Argv = readonly string[];
@@ -25,8 +25,6 @@ export interface ProcessEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Longer lines are handed on in parts. */
-const LINE_LIMIT = 64 * 1024;
 /** Milliseconds that output is waited for once a program has ended: something may have left its group, and hold the pipe. */
 const DRAIN = 2000;
 
@@ -119,19 +117,11 @@ function passLines(stream: Readable | null, take: (line: string) => void): Promi
       resolve();
       return;
     }
-    const decoder = new StringDecoder('utf8');
-    let rest = '';
-    const pass = (text: string) => {
-      const parts = (rest + text).split('\n');
-      rest = parts.pop() ?? '';
-      for (const line of parts) take(line.replace(/\r$/, ''));
-      for (; rest.length > LINE_LIMIT; rest = rest.slice(LINE_LIMIT)) take(rest.slice(0, LINE_LIMIT));
-    };
-    stream.on('data', (chunk: Buffer) => pass(decoder.write(chunk)));
+    const lines = new LineCutter(take);
+    stream.on('data', (chunk: Buffer) => lines.write(chunk));
     stream.on('error', () => {});
     stream.on('close', () => {
-      pass(decoder.end());
-      if (rest !== '') take(rest.replace(/\r$/, ''));
+      lines.end();
       resolve();
     });
   });

@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import type { Digest, Platform } from '#oci-spec-types';
 import type { Artifact, Image } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
@@ -10,9 +9,7 @@ import { parseLocation } from '../transports/location.ts';
 import { openPinned } from '../transports/pinned.ts';
 import { staticBaseEntries } from '../transports/static/files.ts';
 import { storeLayer } from './assemble.ts';
-
-/** Layers that are fetched at once. */
-const CONCURRENCY = 4;
+import { layersInStore } from './layers.ts';
 
 /** A base as the user named it, ready to give an image for each platform. */
 export interface Base {
@@ -51,15 +48,11 @@ export function isImage(base: string): boolean {
 
 async function baseImage(artifact: Artifact, platform: Platform, context: Context): Promise<Image> {
   const image = await imageFor(artifact, platform, { signal: context.signal });
-  const { store, signal, progress } = context;
+  const { store } = context;
   // With its documents in the store, --offline finds the whole base there.
   await store.putBytes(image.raw, image.descriptor.digest);
   await store.putBytes(image.rawConfig, image.manifest.config.digest);
-  const layers = await pMap(image.layers, (layer) => store.ensure(layer, { signal, progress }), {
-    concurrency: CONCURRENCY,
-    signal,
-  });
-  return { ...image, layers };
+  return { ...image, layers: await layersInStore(image, context) };
 }
 
 /** The embedded base: the same layer for every platform, from files that ship with ocislim. */

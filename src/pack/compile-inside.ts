@@ -10,14 +10,16 @@ import type { CacheName, Places, Plan, Wish } from '../compile/recipe.ts';
 import type { Recognised } from '../compile/recognise.ts';
 import { runPlan } from '../compile/run.ts';
 import { environmentOf } from '../image/container-config.ts';
-import type { Image, Layer } from '../image/model.ts';
+import type { Image } from '../image/model.ts';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
+import { LineCutter } from '../lib/lines.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver } from '../sandbox/driver.ts';
 import { type Mount, type Order, ROOT, type Room } from '../sandbox/room.ts';
 import { runInRoom } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
 import { cacheFolder } from './caches.ts';
+import { layersInStore } from './layers.ts';
 import type { CompileRequest } from './request.ts';
 import { sandboxFor } from './sandbox.ts';
 
@@ -39,8 +41,7 @@ export async function openBench(
   context: Context,
 ): Promise<Bench> {
   const { signal, store, progress } = context;
-  const layers: Layer[] = [];
-  for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));
+  const layers = await layersInStore(image, context);
   const { path: root } = await store.roots.ensure(layers, { signal, progress });
   const driver = await sandboxFor(request.sandbox, context);
   return { root, driver, image, request, recognised, context };
@@ -97,8 +98,8 @@ export async function compileInside(
     ];
     const env = { ...fixedEnvironment(wish.created), ...reach.env };
     await runPlan(plan, async (args, { cwd, env: own, onLine }) => {
-      const lines = new Lines(onLine);
-      const onOutput = (chunk: Buffer) => lines.take(chunk);
+      const lines = new LineCutter(onLine);
+      const onOutput = (chunk: Buffer) => lines.write(chunk);
       const { code } = await runInside(bench, {
         args,
         env: { ...env, ...own },
@@ -202,29 +203,4 @@ async function cacheMounts(
     mounts.push(mount(source, SANDBOX_PLACES.cache(name), true));
   }
   return mounts;
-}
-
-/** Longer lines are handed on in parts. */
-const LINE_LIMIT = 64 * 1024;
-
-/** Cuts what is printed into lines. */
-class Lines {
-  readonly #take: (line: string) => void;
-  #rest = '';
-
-  constructor(take: (line: string) => void) {
-    this.#take = take;
-  }
-
-  take(chunk: Buffer): void {
-    const lines = (this.#rest + chunk.toString('utf8')).split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#take(line);
-    if (this.#rest.length > LINE_LIMIT) this.end();
-  }
-
-  end(): void {
-    if (this.#rest !== '') this.#take(this.#rest);
-    this.#rest = '';
-  }
 }

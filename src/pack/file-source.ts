@@ -14,6 +14,7 @@ import { mergeTocs, type Node } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { openPinned } from '../transports/pinned.ts';
 import { factsOfFile } from './file-facts.ts';
+import { layersInStore } from './layers.ts';
 
 /** A file system that files are taken from: the host's, or an image's. */
 export interface FileSource {
@@ -35,8 +36,7 @@ export async function openFileSource(
     const { artifact } = await openPinned(from, { default: 'any' }, context);
     const { signal, store } = context;
     const image = await imageFor(artifact, platform, { signal });
-    const layers: Layer[] = [];
-    for (const layer of image.layers) layers.push(await store.ensure(layer, { signal }));
+    const layers = await layersInStore(image, context);
     const tocs = [];
     for (const layer of layers) tocs.push(await store.tocs.get(layer, { signal }));
     let taken: Promise<ReadonlyMap<string, Descriptor>> | undefined;

@@ -5,7 +5,7 @@ import { pathOf, type Subject } from '../check/subject.ts';
 import { homeOf, resolveUser } from '../check/user.ts';
 import { environmentOf } from '../image/container-config.ts';
 import { platformOfConfig } from '../image/load.ts';
-import type { Image, Layer } from '../image/model.ts';
+import type { Image } from '../image/model.ts';
 import { type ConfigChanges, changeConfig } from '../image/mutate.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
@@ -16,6 +16,7 @@ import { type Exit, runInRoom, type StartOptions } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
+import { layersInStore } from './layers.ts';
 import { tocsOf } from './prepare.ts';
 import { sandboxFor } from './sandbox.ts';
 
@@ -55,12 +56,10 @@ async function openImage(
   { image: where, platform }: RunRequest,
   context: Context,
 ): Promise<{ readonly image: Image; readonly name: string }> {
-  const { signal, store, progress } = context;
+  const { signal } = context;
   const { artifact } = await openSource(parseLocation(where, { default: 'any' }), context);
   const image = await imageFor(artifact, platform ?? hostPlatform(), { signal });
-  const layers: Layer[] = [];
-  for (const layer of image.layers) layers.push(await store.ensure(layer, { signal, progress }));
-  return { image: { ...image, layers }, name: where };
+  return { image: { ...image, layers: await layersInStore(image, context) }, name: where };
 }
 
 type StartRequest = Pick<RunRequest, 'mounts' | 'network' | 'limits' | 'sandbox' | 'isInteractive'> & {

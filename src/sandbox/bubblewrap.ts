@@ -26,7 +26,6 @@ export function bubblewrap(authority: Authority, hasOverlay: boolean): Driver {
     name: 'bubblewrap',
     title: `bubblewrap as ${TITLES[authority]}, ${hasOverlay ? 'with overlay' : 'with a copy for each run'}`,
     isolatesNetwork: true,
-    mapsUsers: authority !== 'user',
     prepare: (room, order, folder) => prepare(authority, hasOverlay, room, order, folder),
   };
 }

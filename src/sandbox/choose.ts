@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, readlink, realpath, writeFile } from 'node:fs/promises';
 import { OcislimError } from '../lib/errors.ts';
 import { removeTree } from '../lib/remove-tree.ts';
+import { which } from '../lib/which.ts';
 import { bubblewrap } from './bubblewrap.ts';
 import type { Driver } from './driver.ts';
 import { proot } from './proot.ts';
 import { type Mount, ROOT } from './room.ts';
 import { runInRoom } from './start.ts';
-import { which } from './which.ts';
 
 export type SandboxName = 'auto' | 'bubblewrap' | 'proot';
 
@@ -109,7 +109,7 @@ async function describeCircumstances(): Promise<string> {
   const spaces = await Promise.all(
     ['user', 'mnt'].map((name) => readlink(`/proc/self/ns/${name}`).catch(() => '')),
   );
-  const programs = await Promise.all(['unshare', 'bwrap', 'proot'].map(which));
+  const programs = await Promise.all(['unshare', 'bwrap', 'proot'].map((name) => which(name)));
   const settings = await Promise.all(SETTINGS.map(kernelSetting));
   return JSON.stringify([boot.trim(), ...rights, ...spaces, ...programs, ...settings]);
 }

@@ -22,8 +22,6 @@ export interface Driver {
   readonly title: string;
   /** Whether it can keep a command off the network. */
   readonly isolatesNetwork: boolean;
-  /** Whether it can run as users other than root in a way that files show. */
-  readonly mapsUsers: boolean;
   /** @param folder an empty folder for this run, of this user alone; the caller removes it */
   prepare(room: Room, order: Order, folder: string): Promise<Invocation>;
 }

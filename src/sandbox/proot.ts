@@ -1,6 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
+import { which } from '../lib/which.ts';
 import type { Driver, Invocation } from './driver.ts';
 import { makeMountPoint, makeWorkingFolder } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
@@ -8,7 +9,6 @@ import { launcher } from './old-calls.ts';
 import { loaderOf } from './proot-loader.ts';
 import type { Order, Room } from './room.ts';
 import { copyTree } from './view.ts';
-import { which } from './which.ts';
 
 /**
  * Runs commands with proot, which needs no namespaces: it stops each system call and turns its paths (ptrace(2)). What
@@ -18,7 +18,6 @@ export const proot: Driver = {
   name: 'proot',
   title: 'proot, with a copy for each run; without isolation from the network and from other processes',
   isolatesNetwork: false,
-  mapsUsers: false,
   prepare,
 };
 
