@@ -51,19 +51,37 @@ export interface ImageParts {
  * @throws OCISLIM_USAGE for a port or a volume that is none
  */
 export function buildImage(parts: ImageParts): Image {
-  const { base, created, annotations } = parts;
-  const layers = [...(base?.layers ?? []), ...parts.layers].map(asOciLayer);
-  const { os, architecture, variant } = base ? platformOfConfig(base.config) : parts.platform;
+  const { base, created, annotations, platform } = parts;
+  const layers = [...(base?.layers ?? []), ...parts.layers];
+  const config = changeConfig(base?.config.config ?? {}, parts.config);
+  return composeImage({ base, layers, platform, created, config, history: historyOf(parts), annotations });
+}
+
+export interface WholeImage extends Pick<ImageParts, 'platform' | 'created' | 'annotations'> {
+  /** What it says of the operating system is kept; its layers and configuration are not looked at. */
+  readonly base?: Image | undefined;
+  /** All of them, lowest first. */
+  readonly layers: readonly Layer[];
+  readonly config: ContainerConfig;
+  readonly history: readonly History[];
+  readonly author?: string | undefined;
+}
+
+/** An OCI image of layers and the whole of its configuration. */
+export function composeImage({ base, created, annotations, history, author, ...whole }: WholeImage): Image {
+  const layers = whole.layers.map(asOciLayer);
+  const { os, architecture, variant } = base ? platformOfConfig(base.config) : whole.platform;
   const config: ImageConfig = {
     created,
+    author,
     architecture,
     variant: base?.config.variant ?? variant,
     os,
     'os.version': base?.config['os.version'],
     'os.features': base?.config['os.features'],
-    config: changeConfig(base?.config.config ?? {}, parts.config),
+    config: whole.config,
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
-    history: historyOf(parts),
+    history,
   };
   const rawConfig = encodeConfig(config);
   const manifest: Manifest = {
@@ -116,13 +134,15 @@ function isEmpty(map: object | undefined): boolean {
   return map === undefined || Object.keys(map).length === 0;
 }
 
-/** One entry a layer; a base whose history does not fit its layers gets one made for it, or registries refuse it. */
+/** One entry a layer. */
 function historyOf({ base, layers, created, createdBy }: ImageParts): readonly History[] {
+  return [...baseHistory(base, created), ...layers.map((): History => ({ created, created_by: createdBy }))];
+}
+
+/** What the history of an image on a base begins with; one that does not fit the layers is made anew, or registries refuse it. */
+export function baseHistory(base: Image | undefined, created: string): readonly History[] {
   const known = base?.config.history ?? [];
   const count = base?.layers.length ?? 0;
   const fits = known.filter((entry) => !entry.empty_layer).length === count;
-  const before = fits
-    ? known
-    : Array.from({ length: count }, (): History => ({ created, comment: 'of the base' }));
-  return [...before, ...layers.map((): History => ({ created, created_by: createdBy }))];
+  return fits ? known : Array.from({ length: count }, (): History => ({ created, comment: 'of the base' }));
 }

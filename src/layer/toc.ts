@@ -4,8 +4,9 @@ import { type FileFacts, factsOf, mayHaveFacts } from './facts.ts';
 import { measuredTar } from './measured-tar.ts';
 import { readTar, type TarMember } from './tar-reader.ts';
 
-/** A member without its place in the tar, and with what the checks need of its content. */
-export type TocMember = Omit<TarMember, 'offset' | 'device' | 'xattrs'> & {
+/** A member, with what the checks need of its content. Those that are not in a tar yet have no offset. */
+export type TocMember = Omit<TarMember, 'offset' | 'device'> & {
+  readonly offset?: number | undefined;
   readonly facts?: FileFacts | undefined;
 };
 
@@ -37,7 +38,7 @@ export async function readToc(
   const { tar, meter } = measuredTar(stream, mediaType);
   const members: TocMember[] = [];
   let room = FACTS_LIMIT;
-  const visit = async ({ xattrs, device, ...member }: TarMember, content: AsyncIterable<Uint8Array>) => {
+  const visit = async ({ device, ...member }: TarMember, content: AsyncIterable<Uint8Array>) => {
     const facts = room > 0 && mayHaveFacts(member) ? await factsOf(member, content) : undefined;
     room -= facts === undefined ? 0 : JSON.stringify(facts).length;
     members.push(facts === undefined || room < 0 ? member : { ...member, facts });
@@ -58,7 +59,7 @@ function contentSize(members: readonly TocMember[]): number {
 }
 
 /** Changes with the form below, so that what an older version wrote is read anew from the layer. */
-const FORM = 3;
+const FORM = 4;
 
 type Row = readonly [
   path: string,
@@ -69,16 +70,31 @@ type Row = readonly [
   mtime: number,
   size: number,
   linkname: string | null,
-  facts?: FileFacts,
+  offset: number,
+  facts?: FileFacts | null,
+  xattrs?: Readonly<Record<string, string>>,
 ];
 
 /** A table of contents as bytes, for a cache. */
 export function encodeToc({ members, ...sizes }: Toc): Buffer {
-  const rows = members.map(({ path, type, mode, uid, gid, mtime, size, linkname, facts }): Row => {
-    const row = [path, type, mode, uid, gid, mtime, size, linkname ?? null] as const;
-    return facts === undefined ? row : [...row, facts];
-  });
-  return Buffer.from(JSON.stringify({ form: FORM, ...sizes, members: rows }));
+  return Buffer.from(JSON.stringify({ form: FORM, ...sizes, members: members.map(rowOf) }));
+}
+
+function rowOf({ path, type, mode, uid, gid, mtime, size, linkname, offset, facts, xattrs }: TocMember): Row {
+  const row = [path, type, mode, uid, gid, mtime, size, linkname ?? null, offset ?? 0] as const;
+  if (xattrs === undefined) return facts === undefined ? row : [...row, facts];
+  const encoded = [...xattrs].map(([name, value]) => [name, value.toString('base64')]);
+  return [...row, facts ?? null, Object.fromEntries(encoded)];
+}
+
+function memberOf(row: Row): TocMember {
+  const [path, type, mode, uid, gid, mtime, size, linkname, offset, facts, xattrs] = row;
+  const member = { path, type, mode, uid, gid, mtime, size, linkname: linkname ?? undefined, offset };
+  if (xattrs === undefined) return { ...member, facts: facts ?? undefined };
+  const decoded = Object.entries(xattrs).map(
+    ([name, value]) => [name, Buffer.from(value, 'base64')] as const,
+  );
+  return { ...member, facts: facts ?? undefined, xattrs: new Map(decoded) };
 }
 
 /** What {@link encodeToc} wrote; undefined for anything else, since a cache can be read again from its source. */
@@ -86,11 +102,7 @@ export function decodeToc(bytes: Uint8Array): Toc | undefined {
   try {
     const value = JSON.parse(Buffer.from(bytes).toString()) as { form?: unknown; members?: unknown } & Toc;
     if (value.form !== FORM || !Array.isArray(value.members)) return undefined;
-    const members = (value.members as readonly Row[]).map(
-      ([path, type, mode, uid, gid, mtime, size, linkname, facts]): TocMember => {
-        return { path, type, mode, uid, gid, mtime, size, linkname: linkname ?? undefined, facts };
-      },
-    );
+    const members = (value.members as readonly Row[]).map(memberOf);
     return { tarSize: value.tarSize, contentSize: value.contentSize, ended: value.ended, members };
   } catch {
     return undefined;

@@ -14,6 +14,10 @@ export interface Node {
   /** Target of a symlink, as written. */
   readonly linkname?: string | undefined;
   readonly facts?: FileFacts | undefined;
+  readonly xattrs?: ReadonlyMap<string, Buffer> | undefined;
+  /** Which layer has its content, counted from the base up, and where in that layer's tar it begins, in bytes. */
+  readonly layer?: number | undefined;
+  readonly offset?: number | undefined;
 }
 
 export interface LookupOptions {
@@ -37,6 +41,7 @@ const IMPLIED_FOLDER = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0
 /** The file tree that a container sees: layers merged in order, whiteouts applied (image-spec layer.md). */
 export class Tree {
   readonly #root: Branch = newFolder();
+  #layers = 0;
 
   /**
    * What is at a path, walked as the kernel would inside the image: links are followed, absolute ones from the image's
@@ -106,13 +111,14 @@ export class Tree {
   apply(toc: Pick<Toc, 'members'>): void {
     const added = new Set<Branch>();
     for (const member of toc.members) this.#add(member, added);
+    this.#layers++;
   }
 
   #add(member: TocMember, added: Set<Branch>): void {
     const parts = member.path.split('/').filter(Boolean);
     const name = parts.pop();
     if (name === undefined) {
-      if (member.type === 'directory') this.#root.node = nodeOf(member);
+      if (member.type === 'directory') this.#root.node = nodeOf(member, this.#layers);
       return;
     }
     if (name.startsWith(WHITEOUT)) {
@@ -134,8 +140,8 @@ export class Tree {
     }
     const before = parent.children.get(name);
     const isFolder = member.type === 'directory' && before?.node.type === 'directory';
-    const branch: Branch = isFolder ? before : { node: nodeOf(member), children: new Map() };
-    branch.node = member.type === 'hardlink' ? this.#target(member) : nodeOf(member);
+    const branch: Branch = isFolder ? before : { node: IMPLIED_FOLDER, children: new Map() };
+    branch.node = member.type === 'hardlink' ? this.#target(member) : nodeOf(member, this.#layers);
     parent.children.set(name, branch);
     added.add(branch);
   }
@@ -148,7 +154,9 @@ export class Tree {
 
   /** A hard link is the file it names; one that names nothing stays what it says. */
   #target(member: TocMember): Branch['node'] {
-    return this.#find((member.linkname ?? '').split('/').filter(Boolean))?.node ?? nodeOf(member);
+    return (
+      this.#find((member.linkname ?? '').split('/').filter(Boolean))?.node ?? nodeOf(member, this.#layers)
+    );
   }
 }
 
@@ -168,8 +176,9 @@ function newFolder(): Branch {
   return { node: IMPLIED_FOLDER, children: new Map() };
 }
 
-function nodeOf({ type, mode, uid, gid, size, linkname, facts }: TocMember): Branch['node'] {
-  return { type, mode, uid, gid, size, linkname, facts };
+function nodeOf(member: TocMember, layer: number): Branch['node'] {
+  const { type, mode, uid, gid, size, linkname, facts, xattrs, offset } = member;
+  return { type, mode, uid, gid, size, linkname, facts, xattrs, layer, offset };
 }
 
 /** The merged tree of layers, from the base up. */
