@@ -2,6 +2,8 @@
 export interface Progress {
   /** Starts one visible piece of work, e.g. a blob. `total` is in bytes where it is known. */
   task(label: string, total?: number): ProgressTask;
+  /** Starts a step of a build, e.g. `[builder 2/3] RUN make`. */
+  step(title: string): ProgressStep;
   /** A line worth showing once, such as "base alpine is linux/amd64". */
   note(message: string): void;
   /** A line that the user should act on some day. */
@@ -15,7 +17,16 @@ export interface ProgressTask {
   fail(): void;
 }
 
+/** One of a build's instructions, which may print. */
+export interface ProgressStep {
+  output(line: string): void;
+  /** `cached`: it was not run, since its result was there. */
+  done(outcome: 'done' | 'cached'): void;
+  fail(why: string): void;
+}
+
+const silentStep: ProgressStep = { output() {}, done() {}, fail() {} };
 const silentTask: ProgressTask = { advance() {}, done() {}, fail() {} };
 
 /** Shows nothing. */
-export const silent: Progress = { task: () => silentTask, note() {}, warn() {} };
+export const silent: Progress = { task: () => silentTask, step: () => silentStep, note() {}, warn() {} };

@@ -1,4 +1,4 @@
-import type { Progress, ProgressTask } from '../lib/progress.ts';
+import type { Progress, ProgressStep, ProgressTask } from '../lib/progress.ts';
 import { redact } from '../lib/redact.ts';
 import { wantsColour } from './colour.ts';
 import { sanitise } from './sanitise.ts';
@@ -37,7 +37,9 @@ export function createProgress(options: ProgressOptions): Progress & { close(): 
 }
 
 interface Event {
-  readonly type: 'start' | 'done' | 'failed' | 'note' | 'warning';
+  readonly type: 'start' | 'done' | 'failed' | 'note' | 'warning' | 'output';
+  /** Of a build's step, counted from 1 in the order in which they were begun. */
+  readonly step?: number | undefined;
   readonly label?: string;
   readonly message?: string;
   /** Bytes. */
@@ -58,16 +60,44 @@ interface TaskState {
   readonly total: number | undefined;
   readonly started: number;
   done: number;
+  /** What a step has printed last; undefined for what is no step. */
+  readonly lines?: string[] | undefined;
 }
+
+/** Lines of a running step that a terminal shows. */
+const SHOWN_LINES = 4;
 
 /** Turns the calls of whoever works into events of a view. */
 class Lines implements Progress {
   readonly #view: View;
   readonly #now: () => number;
+  #steps = 0;
 
   constructor(view: View, now: () => number) {
     this.#view = view;
     this.#now = now;
+  }
+
+  step(title: string): ProgressStep {
+    const step = ++this.#steps;
+    const lines: string[] = [];
+    const label = sanitise(redact(title));
+    const state: TaskState = { label, total: undefined, started: this.#now(), done: 0, lines };
+    const seconds = () => Math.round(this.#now() - state.started) / 1000;
+    this.#view.event({ type: 'start', step, label }, state);
+    return {
+      output: (line) => {
+        const message = sanitise(line);
+        lines.push(message);
+        if (lines.length > SHOWN_LINES) lines.shift();
+        this.#view.event({ type: 'output', step, message, seconds: seconds() }, state);
+      },
+      done: (outcome) => this.#view.event({ type: 'done', step, label, outcome, seconds: seconds() }, state),
+      fail: (why) => {
+        const message = sanitise(redact(why));
+        this.#view.event({ type: 'failed', step, label, message, seconds: seconds() }, state);
+      },
+    };
   }
 
   task(label: string, total?: number): ProgressTask {
@@ -112,8 +142,27 @@ class PlainView implements View {
   }
 
   event(event: Event): void {
-    const line = lineOf(event);
+    const line = event.step === undefined ? lineOf(event) : stepLine(event.step, event);
     if (line !== undefined) this.#stream.write(`${line}\n`);
+  }
+}
+
+/** As BuildKit writes them into logs, so that tools which read those can read these. */
+function stepLine(
+  step: number,
+  { type, label, message = '', outcome, seconds = 0 }: Event,
+): string | undefined {
+  switch (type) {
+    case 'start':
+      return `#${step} ${label}`;
+    case 'output':
+      return `#${step} ${seconds.toFixed(3)} ${message}`;
+    case 'done':
+      return outcome === 'cached' ? `#${step} CACHED` : `#${step} DONE ${seconds.toFixed(1)}s`;
+    case 'failed':
+      return `#${step} ERROR: ${message}`;
+    default:
+      return undefined;
   }
 }
 
@@ -123,6 +172,7 @@ function lineOf(event: Event): string | undefined {
   const amount = size === 0 ? `${seconds.toFixed(1)} s` : humanSize(size);
   switch (type) {
     case 'start':
+    case 'output':
       return undefined;
     case 'done':
       return `${label}  ${amount.padStart(6)}  ${outcome}`;
@@ -156,8 +206,9 @@ class TerminalView implements View {
 
   event(event: Event, task?: TaskState): void {
     if (task !== undefined && event.type === 'start') this.#running.add(task);
-    else if (task !== undefined) this.#running.delete(task);
-    this.#draw(lineOf(event));
+    else if (task !== undefined && event.type !== 'output') this.#running.delete(task);
+    if (event.type === 'output') this.advanced();
+    else this.#draw(lineOf(event));
   }
 
   advanced(): void {
@@ -172,13 +223,19 @@ class TerminalView implements View {
   #draw(finished?: string): void {
     this.#last = this.#now();
     const width = Math.max((this.#stream.columns ?? 80) - 1, 20);
-    const lines = [...this.#running].map((task) => this.#bar(task).slice(0, width));
+    const lines = [...this.#running].flatMap((task) => this.#linesOf(task)).map((line) => line.slice(0, width));
     const erase = this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : '';
     const above = finished === undefined ? '' : `${finished}\n`;
     const cursor = lines.length > 0 ? HIDE_CURSOR : this.#drawn > 0 ? SHOW_CURSOR : '';
     const text = `${erase}${above}${lines.map((line) => `${line}\n`).join('')}${cursor}`;
     this.#drawn = lines.length;
     if (text !== '') this.#stream.write(text);
+  }
+
+  #linesOf(task: TaskState): readonly string[] {
+    if (task.lines === undefined) return [this.#bar(task)];
+    const seconds = ((this.#now() - task.started) / 1000).toFixed(1);
+    return [`${task.label}  ${seconds} s`, ...task.lines.map((line) => `  ${line}`)];
   }
 
   #bar({ label, total, started, done }: TaskState): string {
