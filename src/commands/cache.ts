@@ -8,6 +8,7 @@ import { withSession } from './session.ts';
 const WORDS: Readonly<Record<UsageKind, string>> = {
   images: 'images',
   bases: 'bases kept for --offline',
+  steps: 'layers of build steps',
   compiled: 'compiled programs',
   caches: 'caches of toolchains',
   unused: 'named by nothing',

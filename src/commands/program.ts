@@ -1,6 +1,7 @@
 import { Command, type CommanderError, Option } from 'commander';
 import { OcislimError } from '../lib/errors.ts';
 import { VERSION } from '../version.ts';
+import { buildCommand } from './build.ts';
 import { cacheCommand } from './cache.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
@@ -43,6 +44,7 @@ export function createProgram(signal: AbortSignal): Command {
     .enablePositionalOptions();
   for (const command of [
     packCommand(signal),
+    buildCommand(signal),
     checkCommand(signal),
     pullCommand(signal),
     pushCommand(signal),

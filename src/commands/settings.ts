@@ -158,7 +158,7 @@ function compileOf(settings: Partial<PackSettings>): CompileRequest {
   };
 }
 
-function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {
+export function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {
   const found = values.find((each) => each === value);
   if (found !== undefined) return found;
   throw new OcislimError(
@@ -167,12 +167,12 @@ function oneOf<T extends string>(name: string, value: string, values: readonly T
   );
 }
 
-function checkLevel(value: string): CheckLevel {
+export function checkLevel(value: string): CheckLevel {
   if (value === 'error' || value === 'warn' || value === 'off') return value;
   throw new OcislimError('OCISLIM_USAGE', `check = ${JSON.stringify(value)}: must be error, warn or off`);
 }
 
-function ruleOf(id: string): RuleId {
+export function ruleOf(id: string): RuleId {
   const rule = RULES.find((each) => each === id);
   if (rule !== undefined) return rule;
   const similar = nearest(id, RULES);

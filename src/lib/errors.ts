@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   OCISLIM_ENGINE_FAILED: ExitCode.Failed,
   OCISLIM_TOOLCHAIN_MISSING: ExitCode.Compile,
   OCISLIM_COMPILE_FAILED: ExitCode.Compile,
+  OCISLIM_STEP_FAILED: ExitCode.Compile,
   OCISLIM_MANIFEST_UNKNOWN: ExitCode.Network,
   OCISLIM_BLOB_UNKNOWN: ExitCode.Network,
   OCISLIM_REGISTRY_UNREACHABLE: ExitCode.Network,

@@ -6,7 +6,7 @@ import { requirePorts, requireVolumes } from '../image/container-config.ts';
 import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
 import { within } from '../lib/errors.ts';
-import { formatReference, parseReference, type Reference } from '../registry/reference.ts';
+import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { pinnedReference } from '../transports/pinned.ts';
 import { checkPush } from '../transports/registry.ts';
@@ -16,6 +16,7 @@ import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
 import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
 import type { Input, Inputs } from './inputs.ts';
+import { namesOf } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
@@ -72,7 +73,10 @@ async function packFound(found: FoundInputs, request: PackRequest, context: Cont
   const images: Image[] = [];
   for (const each of prepared) images.push(await assemble(each, base, request, context));
   const appLayers = prepared[0]?.layers.length ?? 1;
-  if (request.smoke !== undefined) await smoke(images, name, request.smoke, request, context);
+  if (request.smoke !== undefined) {
+    const { check: level, compile } = request;
+    await smoke(images, name, request.smoke, { check: level, sandbox: compile.sandbox }, context);
+  }
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
@@ -131,17 +135,6 @@ function joined(
           'org.opencontainers.image.base.digest': baseDigest,
         };
   return indexOf(images, { annotations });
-}
-
-/** The references of the result: those asked for, or the program's name made a legal one. */
-function namesOf(tags: readonly string[], name: string): readonly Reference[] {
-  if (tags.length > 0) return [...new Map(tags.map((tag) => [tag, parseReference(tag)])).values()];
-  const legal = name
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, '-')
-    .replace(/([._-])[._-]+/g, '$1')
-    .replace(/^[._-]+|[._-]+$/g, '');
-  return [parseReference(legal || 'image')];
 }
 
 function defaultOutputs(request: PackRequest, name: string): readonly string[] {

@@ -14,7 +14,7 @@ export function describeResult(made: {
   /** Layers of each image that are not the base's. */
   readonly appLayers: number;
   readonly references: readonly Reference[];
-  readonly base: Base;
+  readonly base: Omit<Base, 'image'>;
   readonly delivered: readonly Delivery[];
   readonly check: readonly Finding[];
 }): PackResult {

@@ -3,6 +3,7 @@ import { platformOfConfig } from '../image/load.ts';
 import type { Image } from '../image/model.ts';
 import { changeConfig } from '../image/mutate.ts';
 import { OcislimError } from '../lib/errors.ts';
+import type { SandboxName } from '../sandbox/choose.ts';
 import type { Context } from '../transports/context.ts';
 import type { PackRequest } from './request.ts';
 import { startImage } from './run.ts';
@@ -23,7 +24,7 @@ export async function smoke(
   images: readonly Image[],
   name: string,
   args: readonly string[],
-  { compile, check }: Pick<PackRequest, 'compile' | 'check'>,
+  { sandbox, check }: Pick<PackRequest, 'check'> & { readonly sandbox: SandboxName },
   context: Context,
 ): Promise<void> {
   for (const image of images) {
@@ -48,7 +49,7 @@ export async function smoke(
     } as const;
     const { code, isOutOfTime } = await startImage(
       { ...image, config: { ...image.config, config } },
-      { ...room, sandbox: compile.sandbox },
+      { ...room, sandbox },
       context,
       { onOutput },
     );

@@ -1,6 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import pMap from 'p-map';
 import { type Digest, digestHex, sha256 } from '#oci-spec-types';
+
+/** Files that are read at once. */
+const PARALLEL = 8;
 
 /** Writes a small file in one step. */
 export type WriteSmall = (path: string, bytes: string | Uint8Array) => Promise<void>;
@@ -18,8 +22,19 @@ export class Notes {
     this.#write = write;
   }
 
-  async get(about: Digest): Promise<Buffer | undefined> {
-    const bytes = await readFile(join(this.#folder, digestHex(about))).catch(() => undefined);
+  get(about: Digest): Promise<Buffer | undefined> {
+    return this.#read(digestHex(about));
+  }
+
+  /** All that there are. */
+  async all(): Promise<readonly Buffer[]> {
+    const names = await readdir(this.#folder).catch(() => []);
+    const notes = await pMap(names, (name) => this.#read(name), { concurrency: PARALLEL });
+    return notes.filter((note) => note !== undefined);
+  }
+
+  async #read(name: string): Promise<Buffer | undefined> {
+    const bytes = await readFile(join(this.#folder, name)).catch(() => undefined);
     const end = bytes?.indexOf('\n') ?? -1;
     if (bytes === undefined || end < 0) return undefined;
     const note = bytes.subarray(end + 1);

@@ -10,6 +10,7 @@ import {
   digestAlgorithm,
   digestHex,
   documentMediaType,
+  isDigest,
   shortDigest,
 } from '#oci-spec-types';
 import type { BlobSource } from '../image/load.ts';
@@ -52,6 +53,8 @@ export interface PutOptions extends OpenOptions {
  *     resolved/          what references of registries meant when last asked, for --offline
  *     tocs/HEX           a layer's table of contents, by diffID
  *     compiled/KEY/      what sources were compiled to, see results.ts
+ *     steps/HEX          what steps of a build came to, by their key
+ *     compressed/HEX     layers of steps as images have them, by diffID and compression
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
  *     roots/HEX/         layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
@@ -70,6 +73,8 @@ export class Store implements BlobSource {
   readonly tocs: Tocs;
   readonly roots: Roots;
   readonly compiled: Results;
+  readonly steps: Notes;
+  readonly compressed: Notes;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
   /** Content that this process has written, or read and found right. */
@@ -85,6 +90,8 @@ export class Store implements BlobSource {
     this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
     this.roots = new Roots(this);
     this.compiled = new Results(this, 'compiled');
+    this.steps = new Notes(join(root, 'steps'), write);
+    this.compressed = new Notes(join(root, 'compressed'), write);
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 
@@ -107,6 +114,16 @@ export class Store implements BlobSource {
       );
     }
     return new Store(root);
+  }
+
+  /** The layers that steps of builds came to, as they are and as images have them. */
+  async stepLayers(): Promise<ReadonlySet<Digest>> {
+    const notes = [...(await this.steps.all()), ...(await this.compressed.all())];
+    const digests = notes.map((note) => {
+      const { diffId, digest } = JSON.parse(note.toString()) as { diffId?: unknown; digest?: unknown };
+      return diffId ?? digest;
+    });
+    return new Set(digests.filter(isDigest));
   }
 
   /** Whether this user may add to it. */
@@ -170,18 +187,29 @@ export class Store implements BlobSource {
     return verifier;
   }
 
-  async openAt(descriptor: Descriptor, offset: number, { signal }: OpenOptions = {}): Promise<Readable> {
-    const path = this.#blobPath(descriptor.digest);
+  openAt(descriptor: Descriptor, offset: number, options: OpenOptions = {}): Promise<Readable> {
+    return this.openRange(descriptor, offset, Number.POSITIVE_INFINITY, options);
+  }
+
+  /** Some bytes of a blob, not verified. */
+  async openRange(
+    { digest }: Descriptor,
+    offset: number,
+    size: number,
+    { signal }: OpenOptions = {},
+  ): Promise<Readable> {
+    const path = this.#blobPath(digest);
     const found = await stat(path).catch((error: unknown) => {
       if (systemCode(error) === 'ENOENT') return undefined;
       throw error;
     });
     if (found === undefined) {
-      throw new OcislimError('OCISLIM_NOT_FOUND', `store: ${descriptor.digest} is not there`, {
+      throw new OcislimError('OCISLIM_NOT_FOUND', `store: ${digest} is not there`, {
         hint: 'pull or pack the image again',
       });
     }
-    return createReadStream(path, { start: offset, highWaterMark: 256 * 1024, signal });
+    const end = offset + size - 1;
+    return createReadStream(path, { start: offset, end, highWaterMark: 256 * 1024, signal });
   }
 
   async link(descriptor: Descriptor, path: string): Promise<boolean> {

@@ -10,14 +10,15 @@ import type { Store } from './store.ts';
 
 /**
  * Why something is in the store: an image of the user's names it; it was fetched as a base, or for a base, and is kept to
- * work without a network; nothing names it any more; it is layers of images and bases unpacked; it is what was compiled, or
- * what toolchains keep to compile faster; it is what broken-off work has left; it is a note that can be made again.
+ * work without a network; nothing names it any more; it is layers of images and bases unpacked; it is what steps of a build came
+ * to; it is what was compiled, or what toolchains keep to compile faster; it is what broken-off work has left; it is a note that can be made again.
  */
 export type UsageKind =
   | 'images'
   | 'bases'
   | 'unused'
   | 'roots'
+  | 'steps'
   | 'compiled'
   | 'caches'
   | 'unfinished'
@@ -36,7 +37,7 @@ export interface Usage {
 export interface PruneOptions extends WaitOptions {
   /** Also what was fetched as a base and no image is made of. */
   readonly bases?: boolean | undefined;
-  /** Also what was compiled, and what toolchains keep; nothing may be compiling meanwhile. */
+  /** Also what steps and compiling came to, and what toolchains keep; nothing may be compiling meanwhile. */
   readonly caches?: boolean | undefined;
   /** Removes nothing, and counts what would go. */
   readonly dryRun?: boolean | undefined;
@@ -69,6 +70,7 @@ export async function usageOf(store: Store): Promise<Usage[]> {
     'bases',
     'unused',
     'roots',
+    'steps',
     'compiled',
     'caches',
     'unfinished',
@@ -123,10 +125,17 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   const images = await reachable(store.root, await roots(store.names));
   const remembered = await reachable(store.root, await roots(store.resolved));
   const pinned = await reachable(store.root, await store.pins.all());
+  const steps = await store.stepLayers();
   const isKept = (digest: Digest) =>
-    images.has(digest) || pinned.has(digest) || (!bases && remembered.has(digest));
-  const kindOf = (digest: Digest) =>
-    images.has(digest) ? 'images' : remembered.has(digest) ? 'bases' : 'unused';
+    images.has(digest) ||
+    pinned.has(digest) ||
+    (!bases && remembered.has(digest)) ||
+    (!caches && steps.has(digest));
+  const kindOf = (digest: Digest) => {
+    if (images.has(digest)) return 'images';
+    if (remembered.has(digest)) return 'bases';
+    return steps.has(digest) ? 'steps' : 'unused';
+  };
 
   const items: Item[] = [];
   const add = async (folder: string, judge: (name: string) => Promise<Judgement>) => {
@@ -147,7 +156,9 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
       return isDigest(digest) ? { kind: kindOf(digest), spare: !isKept(digest) } : unfinished(true);
     });
   }
-  const kept = new Set([...images, ...pinned, ...(bases ? [] : remembered)].map(digestHex));
+  const kept = new Set(
+    [...images, ...pinned, ...(bases ? [] : remembered), ...(caches ? [] : steps)].map(digestHex),
+  );
   for (const folder of ['tocs', 'origins'])
     await add(folder, async (hex) => ({ kind: 'notes', spare: !kept.has(hex) }));
   await add('roots', async (hex) => {
@@ -155,6 +166,8 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
     const isKept = note?.diffIds.every((diffId) => kept.has(digestHex(diffId))) ?? false;
     return { kind: 'roots', spare: !isKept, measured: note };
   });
+  for (const folder of ['steps', 'compressed'])
+    await add(folder, async () => ({ kind: 'steps', spare: caches }));
   for (const kind of ['compiled', 'caches'] as const) await add(kind, async () => ({ kind, spare: caches }));
   await add('damaged', async () => unfinished(true));
   await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));

@@ -223,7 +223,9 @@ class TerminalView implements View {
   #draw(finished?: string): void {
     this.#last = this.#now();
     const width = Math.max((this.#stream.columns ?? 80) - 1, 20);
-    const lines = [...this.#running].flatMap((task) => this.#linesOf(task)).map((line) => line.slice(0, width));
+    const lines = [...this.#running]
+      .flatMap((task) => this.#linesOf(task))
+      .map((line) => line.slice(0, width));
     const erase = this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : '';
     const above = finished === undefined ? '' : `${finished}\n`;
     const cursor = lines.length > 0 ? HIDE_CURSOR : this.#drawn > 0 ? SHOW_CURSOR : '';

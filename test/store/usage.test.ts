@@ -147,6 +147,24 @@ describe('a clean-up', () => {
   it('of an empty store finds nothing', async () => {
     const store = await Store.open(tempDir());
     expect(await prune(store)).toEqual({ count: 0, size: 0 });
-    expect((await usageOf(store)).map(({ size }) => size)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    expect((await usageOf(store)).map(({ size }) => size)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('keeps the layers of build steps, until caches are to go', async () => {
+    const store = await Store.open(tempDir());
+    const { digest: diffId, size } = await store.put(streamOf(Buffer.from('as a step made it')));
+    const { digest } = await store.put(streamOf(Buffer.from('packed')));
+    await store.steps.set(sha256('key'), Buffer.from(JSON.stringify({ diffId, size })));
+    await store.steps.set(sha256('changed nothing'), Buffer.from('{}'));
+    await store.compressed.set(sha256('key'), Buffer.from(JSON.stringify({ digest })));
+    await store.close();
+    const later = await Store.open(store.root);
+    const { steps } = await kinds(later);
+    expect(steps).toMatchObject({ count: 5, reclaimable: 0 });
+    expect(await prune(later)).toEqual({ count: 0, size: 0 });
+    expect(later.has(diffId)).toBe(true);
+    expect(await prune(later, { caches: true })).toMatchObject({ count: 5 });
+    expect([later.has(diffId), later.has(digest)]).toEqual([false, false]);
+    expect(await later.steps.get(sha256('key'))).toBeUndefined();
   });
 });

@@ -1,0 +1,167 @@
+import { type Digest, hostPlatform, type Platform } from '#oci-spec-types';
+import { checkImage } from '../check/check.ts';
+import type { Finding } from '../check/finding.ts';
+import { judge } from '../check/verdict.ts';
+import { expandWord } from '../dockerfile/expand.ts';
+import { lintDockerfile } from '../dockerfile/lint.ts';
+import { parseDockerfile } from '../dockerfile/parse.ts';
+import { indexOf } from '../image/index-of.ts';
+import { platformOfConfig } from '../image/load.ts';
+import type { Image } from '../image/model.ts';
+import { lazily } from '../lib/lazily.ts';
+import { deliver, planDelivery, requireTagsToPush } from '../pack/deliver.ts';
+import { namesOf } from '../pack/names.ts';
+import { distinct } from '../pack/pack.ts';
+import type { PackResult } from '../pack/request.ts';
+import { describeResult } from '../pack/result.ts';
+import { sandboxFor } from '../pack/sandbox.ts';
+import { smoke } from '../pack/smoke.ts';
+import { formatReference } from '../registry/reference.ts';
+import type { Context } from '../transports/context.ts';
+import { checkPush } from '../transports/registry.ts';
+import { keepInStore } from '../transports/store.ts';
+import { globalArguments, platformArguments } from './arguments.ts';
+import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
+import type { BuildEnvironment, BuiltStage } from './environment.ts';
+import { imageOf } from './finish.ts';
+import { neededStages, targetStage } from './graph.ts';
+import type { BuildRequest } from './request.ts';
+import { type BuildSource, openBuildSource } from './source.ts';
+import { buildStage } from './stage.ts';
+import type { StepResult, Steps } from './step-cache.ts';
+
+/**
+ * Builds the image that a Dockerfile describes, and delivers it.
+ *
+ *     Dockerfile → stages that the target needs → image for each platform → will it start? → store → outputs, registry, engine
+ */
+export async function build(request: BuildRequest, context: Context): Promise<PackResult> {
+  requireTagsToPush(request.tags, request.push);
+  const plan = planDelivery(request.outputs, request.push, request.load);
+  const source = await openBuildSource(request, context);
+  try {
+    const references = namesOf(request.tags, source.name);
+    if (request.push) await checkPush(references, context);
+    const file = parseDockerfile(source.dockerfile.text, { name: source.dockerfile.name });
+    for (const { rule, message, range } of lintDockerfile(file, { buildArgs: [...request.buildArgs.keys()] }))
+      context.progress.warn(`${file.name}:${range.start.line}: ${message} (${rule})`);
+
+    const platforms = request.platforms.length === 0 ? [hostPlatform()] : request.platforms;
+    const imported = await importAll(request, context);
+    const results = new Map<Digest, StepResult>();
+    const cacheTo = request.cacheTo.map((text) => cacheLocation('--cache-to', text));
+    const built: Built[] = [];
+    for (const platform of platforms)
+      built.push(await buildFor(platform, { file, source, imported, results }, request, context));
+    const images = built.map(({ image }) => image);
+    const check = distinct(built.flatMap(({ findings }) => findings));
+    judge(check, request.check, context.progress);
+    if (request.smoke !== undefined) await smoke(images, source.name, request.smoke, request, context);
+    const [only, ...others] = images;
+    const artifact =
+      only !== undefined && others.length === 0
+        ? only
+        : indexOf(images, { annotations: request.annotations });
+    await keepInStore(artifact, references.map(formatReference), context);
+    const delivered = await deliver(artifact, references, plan, request.created, context);
+    for (const location of cacheTo) await exportCache(results, location, context);
+    const { base = { name: 'scratch' }, appLayers = 0 } = built[0] ?? {};
+    return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+  } finally {
+    await source.dispose();
+  }
+}
+
+async function importAll({ cacheFrom }: BuildRequest, context: Context): Promise<Steps> {
+  const locations = cacheFrom.map((text) => [cacheLocation('--cache-from', text), text] as const);
+  const steps = new Map<Digest, StepResult>();
+  for (const [location, text] of locations)
+    for (const [key, step] of await importCache(location, text, context)) steps.set(key, step);
+  return steps;
+}
+
+interface Parts extends Pick<BuildEnvironment, 'file' | 'imported' | 'results'> {
+  readonly source: BuildSource;
+}
+
+interface Built extends Pick<BuiltStage, 'base'> {
+  readonly image: Image;
+  readonly appLayers: number;
+  readonly findings: readonly Finding[];
+}
+
+async function buildFor(
+  platform: Platform,
+  { file, source, imported, results }: Parts,
+  request: BuildRequest,
+  context: Context,
+): Promise<Built> {
+  const target = targetStage(file, request.target);
+  const automatic = platformArguments(platform, hostPlatform(), request.target ?? '');
+  const args = globalArguments(file.globals, request.buildArgs, automatic, (word, get) =>
+    expandWord(word.text, { get }, { escape: file.escape }),
+  );
+  const failed = new AbortController();
+  const own = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };
+  const stages = new Map<number, Promise<BuiltStage>>();
+  const env: BuildEnvironment = {
+    request,
+    context: own,
+    file,
+    platform,
+    args,
+    imported,
+    results,
+    sources: source.tree,
+    driver: lazily(() => sandboxFor(request.sandbox, own)),
+    stage: (at) => {
+      const known = stages.get(at) ?? buildStage(at, env);
+      stages.set(at, known);
+      return known;
+    },
+  };
+  const needed = neededStages(file, target, new Set(request.contexts.keys()));
+  await allOrFirstFailure(
+    needed.map((at) => env.stage(at)),
+    failed,
+  );
+  const stage = await env.stage(target);
+  warnOfUnused(request, env);
+  const image = await imageOf(stage, env);
+  const appLayers = image.layers.length - (stage.state.base?.layers.length ?? 0);
+  return { image, appLayers, base: stage.base, findings: await findingsOf(stage, image, env) };
+}
+
+/** Waits for all; where one fails, the others are ended first, so that nothing goes on behind an error. */
+async function allOrFirstFailure(work: readonly Promise<unknown>[], failed: AbortController): Promise<void> {
+  let first: { readonly error: unknown } | undefined;
+  await Promise.all(
+    work.map((each) =>
+      each.catch((error: unknown) => {
+        first ??= { error };
+        failed.abort(error);
+      }),
+    ),
+  );
+  if (first !== undefined) throw first.error;
+}
+
+function warnOfUnused({ buildArgs }: BuildRequest, { args, context }: BuildEnvironment): void {
+  const unused = [...buildArgs.keys()].filter((name) => !args.used.has(name));
+  if (unused.length > 0) context.progress.warn(`--build-arg ${unused.join(', ')}: no ARG asks for it`);
+}
+
+async function findingsOf(
+  { state, tree, base }: BuiltStage,
+  image: Image,
+  { request }: BuildEnvironment,
+): Promise<readonly Finding[]> {
+  const { Entrypoint, Cmd } = state.config;
+  // An image without a command is one to build on.
+  if (request.check === 'off' || (!Entrypoint?.length && !Cmd?.length)) return [];
+  const merged = await tree.of(state.layers);
+  const platform = platformOfConfig(image.config);
+  const findings = await checkImage({ tree: merged, config: state.config, platform, base: base.name });
+  const ignored = new Set<string>(request.ignore);
+  return findings.filter(({ rule }) => !ignored.has(rule));
+}

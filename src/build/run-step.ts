@@ -1,0 +1,119 @@
+import { homeOf, resolveUser } from '../check/user.ts';
+import type { Command, RunInstruction } from '../dockerfile/ast.ts';
+import { OcislimError } from '../lib/errors.ts';
+import { LineCutter } from '../lib/lines.ts';
+import type { ProgressStep } from '../lib/progress.ts';
+import { removeTree } from '../lib/remove-tree.ts';
+import type { Tree } from '../rootfs/tree.ts';
+import type { Identity, Order, Room } from '../sandbox/room.ts';
+import { proxyVariables } from './arguments.ts';
+import { argvOf, type Words } from './configure.ts';
+import { debugShell } from './debug-shell.ts';
+import { type RunLayerRequest, runLayer } from './run-layer.ts';
+import { describeMounts, prepareMounts } from './run-mounts.ts';
+import { layersAtHand } from './stage-tree.ts';
+import { DEFAULT_PATH, type StageState } from './state.ts';
+import { addLayer, type Step } from './step.ts';
+import type { StepResult } from './step-cache.ts';
+
+/** Lines of a failed command's output that its error has. */
+const KEPT_LINES = 20;
+/** What no build comes to, and a fork bomb does. */
+const LIMITS = { processes: 8192 } as const;
+
+/** Runs a command in the root that a stage has come to; what it changes is a layer. @throws OCISLIM_STEP_FAILED */
+export async function runStep(
+  instruction: RunInstruction,
+  state: StageState,
+  words: Words,
+  step: Step,
+): Promise<StageState> {
+  const { request, args } = step.env;
+  const argv = argvOf(shellScript(instruction.command), state.config);
+  const network = networkOf(instruction, words, request.network);
+  const mounts = await describeMounts(instruction, words, state, step);
+  const env = { PATH: DEFAULT_PATH, ...Object.fromEntries(state.vars) };
+  const { User = '', WorkingDir } = state.config;
+  const cwd = WorkingDir || '/';
+  const proxies = proxyVariables(args);
+  return addLayer(state, step, {
+    kind: 'run',
+    parts: [argv, Object.entries(env).sort(), cwd, User, network, mounts.map(({ key }) => key)],
+    createdBy: `RUN ${argv.join(' ')}`,
+    make: async (progress) => {
+      const tree = await step.tree.of(state.layers);
+      const identity = identityOf(User, tree);
+      const prepared = await prepareMounts(mounts, step);
+      try {
+        const order: Order = {
+          args: argv,
+          env: { HOME: homeOf(identity.uid, tree), ...proxies, ...env, ...prepared.env },
+          cwd,
+          identity,
+        };
+        const room = { mounts: prepared.mounts, network, hostname: 'ocislim', limits: LIMITS };
+        return await runOrder(instruction, state, order, room, progress, step);
+      } finally {
+        await prepared.dispose();
+      }
+    },
+  });
+}
+
+/** A command in shell form with the here-documents that belong to it. */
+function shellScript(command: Command): Command {
+  if (command.form === 'exec' || command.heredocs.length === 0) return command;
+  const [first, ...others] = command.heredocs;
+  // A here-document alone is the script itself.
+  if (first !== undefined && others.length === 0 && /^\d*<<-?\s*(['"]?)[^\s'"]+\1$/.test(command.text.trim()))
+    return { form: 'shell', text: first.content, heredocs: [] };
+  const bodies = command.heredocs.map(({ content, name }) => `${content}${name}`);
+  return { form: 'shell', text: [command.text, ...bodies].join('\n'), heredocs: [] };
+}
+
+function networkOf({ network }: RunInstruction, words: Words, usual: Room['network']): Room['network'] {
+  if (network === undefined) return usual;
+  const mode = words.one(network);
+  if (mode === 'none' || mode === 'host') return mode;
+  if (mode === 'default' || mode === '') return usual;
+  throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `--network=${mode}: must be default, none or host`);
+}
+
+function identityOf(user: string, tree: Tree): Identity {
+  const { identity, findings } = resolveUser(user, tree, 'the image');
+  const [problem] = findings;
+  if (problem !== undefined)
+    throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', problem.message, { hint: problem.remedy });
+  const [gid = 0, ...gids] = identity?.gids ?? [];
+  return { uid: identity?.uid ?? 0, gid, gids };
+}
+
+async function runOrder(
+  { source }: RunInstruction,
+  { layers }: StageState,
+  order: Order,
+  room: RunLayerRequest['room'],
+  progress: ProgressStep,
+  { env }: Step,
+): Promise<StepResult> {
+  const { request, context } = env;
+  const driver = await env.driver();
+  if (room.network === 'none' && !driver.isolatesNetwork)
+    context.progress.warn(`${driver.name} cannot keep commands off the network`);
+  const last: string[] = [];
+  const lines = new LineCutter((line) => {
+    progress.output(line);
+    last.push(line);
+    if (last.length > KEPT_LINES) last.shift();
+  });
+  const onOutput = (chunk: Buffer) => lines.write(chunk);
+  const run = { layers: await layersAtHand(layers, context), driver, room, order, created: request.created };
+  const { code, layer } = await runLayer({ ...run, onOutput }, context);
+  lines.end();
+  if (code === 0) return { layer };
+  if (request.debugShell) await debugShell(run, source, context);
+  throw new OcislimError('OCISLIM_STEP_FAILED', `RUN ended with exit code ${code}: ${source}`, {
+    output: last,
+    hint: request.debugShell ? undefined : 'the same with --debug-shell opens a shell at this point',
+  });
+}

@@ -1,0 +1,84 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import pMap from 'p-map';
+import type { Layer } from '../image/model.ts';
+import { systemPath } from '../layer/byte-text.ts';
+import { compressionOf } from '../layer/compression.ts';
+import { OcislimError } from '../lib/errors.ts';
+import { type Node, Tree } from '../rootfs/tree.ts';
+import type { Context } from '../transports/context.ts';
+import type { StageState } from './state.ts';
+
+/** Layers that are fetched at once. */
+const CONCURRENCY = 4;
+
+/** Layers that can be read from the store: fetched where they are not there; their digests are checked as they are read. */
+export function layersAtHand(
+  layers: readonly Layer[],
+  { store, signal, progress }: Context,
+): Promise<Layer[]> {
+  const atHand = async (layer: Layer): Promise<Layer> => {
+    const { descriptor } = layer;
+    await store.pins.pin(descriptor.digest);
+    if (!store.has(descriptor.digest)) return store.ensure(layer, { signal, progress });
+    return { ...layer, open: (options) => store.open(descriptor, options) };
+  };
+  return pMap(layers, atHand, { concurrency: CONCURRENCY, signal });
+}
+
+/** The merged contents of a stage's layers, which only ever become more. */
+export class StageTree {
+  readonly #context: Context;
+  readonly #tree = new Tree();
+  #count = 0;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** @param layers those of the last call, and perhaps more on top */
+  of(layers: readonly Layer[]): Promise<Tree> {
+    const grown = this.#running.then(() => this.#grow(layers));
+    this.#running = grown.catch(() => {});
+    return grown;
+  }
+
+  async #grow(layers: readonly Layer[]): Promise<Tree> {
+    const { store, signal } = this.#context;
+    for (const layer of layers.slice(this.#count)) {
+      const known = await store.tocs.known(layer);
+      if (known === undefined) {
+        const [atHand] = await layersAtHand([layer], this.#context);
+        this.#tree.apply(await store.tocs.get(atHand ?? layer, { signal }));
+      } else this.#tree.apply(known);
+      this.#count++;
+    }
+    return this.#tree;
+  }
+}
+
+/**
+ * Opens a file that the merged tree of a stage's layers has: from its layer where that can be read anywhere, else from
+ * where the base is unpacked.
+ */
+export async function openNode(
+  node: Node,
+  { layers, base }: Pick<StageState, 'layers' | 'base'>,
+  context: Context,
+): Promise<Readable> {
+  const { store, signal, progress } = context;
+  const layer = layers[node.layer ?? -1];
+  if (layer === undefined || node.offset === undefined)
+    throw new OcislimError('OCISLIM_INTERNAL', `/${node.path}: no layer has its content`);
+  if (node.size === 0) return Readable.from([]);
+  if (compressionOf(layer.descriptor.mediaType) === 'none' && store.has(layer.descriptor.digest))
+    return store.openRange(layer.descriptor, node.offset, node.size);
+  const unpacked = await layersAtHand(layers.slice(0, base?.layers.length ?? 0), context);
+  const { path: root } = await store.roots.ensure(unpacked, { signal, progress });
+  const path = systemPath(join(root, node.path));
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  return file.createReadStream({ signal });
+}

@@ -1,0 +1,64 @@
+import type { Digest } from '#oci-spec-types';
+import type { Range } from '../dockerfile/ast.ts';
+import type { Layer } from '../image/model.ts';
+import type { ProgressStep } from '../lib/progress.ts';
+import { chainIdOf } from '../store/roots.ts';
+import { COMMENT } from './configure.ts';
+import type { BuildEnvironment } from './environment.ts';
+import { findStage } from './graph.ts';
+import type { StageTree } from './stage-tree.ts';
+import type { StageState } from './state.ts';
+import { ensureStep, type StepResult, stepKey } from './step-cache.ts';
+
+/** Where an instruction stands that may make a layer. */
+export interface Step {
+  readonly env: BuildEnvironment;
+  /** Number of its stage. */
+  readonly at: number;
+  readonly tree: StageTree;
+  /** As progress shows it. */
+  readonly title: string;
+  readonly range: Range;
+}
+
+/** What the files are that a step begins with. */
+export function chainOf({ layers }: Pick<StageState, 'layers'>): Digest {
+  return chainIdOf(layers.map(({ diffId }) => diffId));
+}
+
+export interface MakeLayer {
+  readonly kind: string;
+  /** All that the result depends on, beside the files it begins with. */
+  readonly parts: unknown;
+  readonly createdBy: string;
+  make(progress: ProgressStep): Promise<StepResult>;
+}
+
+/** Does a step, unless its result is there, and puts what it made onto the stage. */
+export async function addLayer(
+  state: StageState,
+  { env, at, title }: Step,
+  { kind, parts, createdBy, make }: MakeLayer,
+): Promise<StageState> {
+  const { request, context, file } = env;
+  const { store, signal } = context;
+  const key = stepKey(kind, [chainOf(state), request.created, parts]);
+  const isAnew = request.noCache.some((name) => findStage(file, name) === at);
+  const progress = context.progress.step(title);
+  try {
+    const options = { useCache: request.cache && !isAnew, imported: env.imported, signal };
+    const { layer, isCached } = await ensureStep(key, store, options, () => make(progress));
+    env.results.set(key, { layer });
+    progress.done(isCached ? 'cached' : 'done');
+    return withLayer(state, layer, createdBy);
+  } catch (error) {
+    progress.fail(error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error));
+    throw error;
+  }
+}
+
+function withLayer(state: StageState, layer: Layer | undefined, createdBy: string): StageState {
+  const entry = { created_by: createdBy, comment: COMMENT };
+  if (layer === undefined) return { ...state, history: [...state.history, { ...entry, empty_layer: true }] };
+  return { ...state, layers: [...state.layers, layer], history: [...state.history, entry] };
+}

@@ -1,0 +1,35 @@
+import type { Entry } from '../layer/entry.ts';
+import { OcislimError } from '../lib/errors.ts';
+import { storeLayer } from '../pack/assemble.ts';
+import { placeEntries } from '../rootfs/place.ts';
+import type { StageState } from './state.ts';
+import { addLayer, type Step } from './step.ts';
+
+/** Makes the folder that WORKDIR has named, where it is not there. */
+export async function workdirStep(state: StageState, step: Step): Promise<StageState> {
+  const { request, context } = step.env;
+  const path = state.config.WorkingDir ?? '/';
+  const [history, before] = [state.history.at(-1)?.created_by ?? '', state.history.slice(0, -1)];
+  return addLayer({ ...state, history: before }, step, {
+    kind: 'workdir',
+    parts: path,
+    createdBy: history,
+    make: async () => {
+      const tree = await step.tree.of(state.layers);
+      const there = tree.lookup(path);
+      if (there?.type === 'directory') return {};
+      if (there !== undefined)
+        throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `${path} is a file in the image, not a folder`);
+      const folder: Entry = {
+        path: path.slice(1),
+        type: 'directory',
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: request.created,
+      };
+      const entries = placeEntries([folder], tree, request.created);
+      return { layer: await storeLayer(entries, { kind: 'none' }, context) };
+    },
+  });
+}
