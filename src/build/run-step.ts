@@ -3,7 +3,6 @@ import type { Command, RunInstruction } from '../dockerfile/ast.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { LineCutter } from '../lib/lines.ts';
 import type { ProgressStep } from '../lib/progress.ts';
-import { removeTree } from '../lib/remove-tree.ts';
 import type { Tree } from '../rootfs/tree.ts';
 import type { Identity, Order, Room } from '../sandbox/room.ts';
 import { proxyVariables } from './arguments.ts';

@@ -62,6 +62,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export interface ErrorDetail {
   /** What the user can do about it; one line. */
   readonly hint?: string | undefined;
+  /** The lines of a file that it is about, with a mark below; shown as they are. */
+  readonly excerpt?: readonly string[] | undefined;
   readonly cause?: unknown;
   /** What a check has found, as `--json` prints it. */
   readonly check?: readonly object[] | undefined;
@@ -73,6 +75,7 @@ export class OcislimError extends Error {
   override readonly name = 'OcislimError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly excerpt: readonly string[];
   readonly check: readonly object[];
   readonly output: readonly string[] | undefined;
 
@@ -80,6 +83,7 @@ export class OcislimError extends Error {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.hint = detail.hint;
+    this.excerpt = detail.excerpt ?? [];
     this.check = detail.check ?? [];
     this.output = detail.output;
   }
@@ -93,6 +97,7 @@ export class OcislimError extends Error {
     if (this.message.startsWith(prefix)) return this;
     return new OcislimError(this.code, `${prefix}: ${this.message}`, {
       hint: this.hint,
+      excerpt: this.excerpt,
       check: this.check,
       output: this.output,
       cause: this,

@@ -1,6 +1,6 @@
 import { OcislimError } from '../lib/errors.ts';
 import { redact } from '../lib/redact.ts';
-import { sanitise } from './sanitise.ts';
+import { plainLine, sanitise } from './sanitise.ts';
 
 export interface ErrorOptions {
   /** Also where it came from. */
@@ -16,17 +16,28 @@ export function renderError(error: unknown, { verbose, json, colour }: ErrorOpti
   const hint = error instanceof OcislimError && error.hint !== undefined ? clean(error.hint) : undefined;
   if (json) {
     const { check = [], output: lines } = error instanceof OcislimError ? error : {};
-    const output = lines?.map((line) => sanitise(redact(line)).trimEnd());
-    return JSON.stringify({ error: { code, message, hint, output }, check });
+    const output = lines?.map((line) => plainLine(redact(line)).trimEnd());
+    const excerpt = excerptOf(error);
+    const shown = excerpt.length > 0 ? excerpt : undefined;
+    return JSON.stringify({ error: { code, message, excerpt: shown, hint, output }, check });
   }
   const red = (text: string) => (colour ? `\u001b[31m${text}\u001b[39m` : text);
   const output = error instanceof OcislimError ? (error.output ?? []) : [];
-  const lines = [...output.map((line) => sanitise(redact(line))), `${red('ocislim:')} ${message}`];
+  const lines = [
+    ...output.map((line) => plainLine(redact(line))),
+    `${red('ocislim:')} ${message}`,
+    ...excerptOf(error),
+  ];
   if (hint !== undefined) lines.push(`hint: ${hint}`);
   if (verbose) lines.push(...stackOf(error));
   else if (code === 'OCISLIM_INTERNAL')
     lines.push('hint: this is a bug; run it again with -v and report what it prints');
   return lines.join('\n');
+}
+
+function excerptOf(error: unknown): readonly string[] {
+  const lines = error instanceof OcislimError ? error.excerpt : [];
+  return lines.map((line) => sanitise(redact(line)).trimEnd());
 }
 
 function clean(text: string): string {

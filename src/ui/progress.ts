@@ -1,7 +1,7 @@
 import type { Progress, ProgressStep, ProgressTask } from '../lib/progress.ts';
 import { redact } from '../lib/redact.ts';
 import { wantsColour } from './colour.ts';
-import { sanitise } from './sanitise.ts';
+import { plainLine, sanitise } from './sanitise.ts';
 import { humanSize } from './size.ts';
 
 export interface ProgressStream {
@@ -87,7 +87,7 @@ class Lines implements Progress {
     this.#view.event({ type: 'start', step, label }, state);
     return {
       output: (line) => {
-        const message = sanitise(line);
+        const message = plainLine(line);
         lines.push(message);
         if (lines.length > SHOWN_LINES) lines.shift();
         this.#view.event({ type: 'output', step, message, seconds: seconds() }, state);

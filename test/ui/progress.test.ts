@@ -51,6 +51,48 @@ describe('progress', () => {
     expect(written()).toBe('hello (Go)   1.2 s  compiled\n');
   });
 
+  it('writes the steps of a build as BuildKit does, for logs', () => {
+    const { progress, written, pass } = progressOf('plain');
+    const first = progress.step('[builder 2/3] RUN make');
+    const second = progress.step('[stage-1 2/2] COPY a b');
+    pass(412);
+    first.output('10 %\r\u001b[32mcc\u001b[0m -c\u0007a.c');
+    second.done('cached');
+    pass(1000);
+    first.done('done');
+    progress.step('[stage-1 3/3] RUN false').fail('exit code 1');
+    expect(written().split('\n')).toEqual([
+      '#1 [builder 2/3] RUN make',
+      '#2 [stage-1 2/2] COPY a b',
+      '#1 0.412 cc -c a.c',
+      '#2 CACHED',
+      '#1 DONE 1.4s',
+      '#3 [stage-1 3/3] RUN false',
+      '#3 ERROR: exit code 1',
+      '',
+    ]);
+  });
+
+  it('shows the last lines of a running step on a terminal', () => {
+    const { progress, written, pass } = progressOf('auto', { isTTY: true, columns: 40 });
+    const step = progress.step('[stage-0 2/2] RUN make');
+    for (const line of ['one', 'two', 'three', 'four', 'five']) {
+      pass(200);
+      step.output(line);
+    }
+    const [last = ''] = written().split('\u001b[J').slice(-1);
+    expect(last.split('\n').slice(0, 5)).toEqual([
+      '[stage-0 2/2] RUN make  1.0 s',
+      '  two',
+      '  three',
+      '  four',
+      '  five',
+    ]);
+    step.done('done');
+    progress.close();
+    expect(written()).toContain('[stage-0 2/2] RUN make   1.0 s  done\n');
+  });
+
   it('is nothing at all when it is quiet', () => {
     const { progress, written } = progressOf('none', { isTTY: true });
     const task = progress.task('abc', 5);

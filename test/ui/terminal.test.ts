@@ -115,7 +115,7 @@ describe('renderError', () => {
       error: {
         code: 'OCISLIM_COMPILE_FAILED',
         message: './hello: make failed',
-        output: ['main.c:1: error', '    at https://***@host/  [31m'],
+        output: ['main.c:1: error', '    at https://***@host/'],
       },
       check: [],
     });
@@ -128,6 +128,21 @@ describe('renderError', () => {
     expect(JSON.parse(renderError('thrown text', { ...plain, json: true }))).toMatchObject({
       error: { code: 'OCISLIM_INTERNAL' },
     });
+  });
+
+  it('shows the lines of a file that it is about', () => {
+    const excerpt = ['FROM alpine\u001b[2J', '    ^'];
+    const failed = new OcislimError('OCISLIM_USAGE', 'Dockerfile:1: odd', { excerpt, hint: 'mend it' });
+    expect(renderError(failed.within('here'), plain).split('\n')).toEqual([
+      'ocislim: here: Dockerfile:1: odd',
+      'FROM alpine [2J',
+      '    ^',
+      'hint: mend it',
+    ]);
+    expect(JSON.parse(renderError(failed, { ...plain, json: true })).error.excerpt).toEqual([
+      'FROM alpine [2J',
+      '    ^',
+    ]);
   });
 
   it('stays on its line and keeps secrets, whatever the message holds', () => {
