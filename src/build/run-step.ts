@@ -78,7 +78,7 @@ function networkOf({ network }: RunInstruction, words: Words, usual: Room['netwo
   throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `--network=${mode}: must be default, none or host`);
 }
 
-function identityOf(user: string, tree: Tree): Identity {
+export function identityOf(user: string, tree: Tree): Identity {
   const { identity, findings } = resolveUser(user, tree, 'the image');
   const [problem] = findings;
   if (problem !== undefined)

@@ -2,6 +2,7 @@ import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { storeLayer } from '../pack/assemble.ts';
 import { placeEntries } from '../rootfs/place.ts';
+import { identityOf } from './run-step.ts';
 import type { StageState } from './state.ts';
 import { addLayer, type Step } from './step.ts';
 
@@ -12,7 +13,7 @@ export async function workdirStep(state: StageState, step: Step): Promise<StageS
   const [history, before] = [state.history.at(-1)?.created_by ?? '', state.history.slice(0, -1)];
   return addLayer({ ...state, history: before }, step, {
     kind: 'workdir',
-    parts: path,
+    parts: [path, state.config.User ?? ''],
     createdBy: history,
     make: async () => {
       const tree = await step.tree.of(state.layers);
@@ -20,15 +21,11 @@ export async function workdirStep(state: StageState, step: Step): Promise<StageS
       if (there?.type === 'directory') return {};
       if (there !== undefined)
         throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `${path} is a file in the image, not a folder`);
-      const folder: Entry = {
-        path: path.slice(1),
-        type: 'directory',
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        mtime: request.created,
-      };
-      const entries = placeEntries([folder], tree, request.created);
+      // As in BuildKit it is the user's that commands here run as; folders on the way are root's.
+      const { uid, gid } = identityOf(state.config.User ?? '', tree);
+      const mtime = request.created;
+      const folder: Entry = { path: path.slice(1), type: 'directory', mode: 0o755, uid, gid, mtime };
+      const entries = placeEntries([folder], tree, mtime);
       return { layer: await storeLayer(entries, { kind: 'none' }, context) };
     },
   });

@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join, posix, resolve } from 'node:path';
+import type { RunInstruction } from '../dockerfile/ast.ts';
+import { planCopy } from '../dockerfile/copy.ts';
+import { copyKey } from '../dockerfile/copy-key.ts';
+import type { CopyRequest } from '../dockerfile/copy-request.ts';
+import { expandWord } from '../dockerfile/expand.ts';
+import type { FileTree } from '../dockerfile/file-tree.ts';
+import {
+  type CacheMount,
+  type Mount as MountSpec,
+  parseMount,
+  type SecretMount,
+} from '../dockerfile/mounts.ts';
+import { OcislimError, systemCode } from '../lib/errors.ts';
+import { removeTree } from '../lib/remove-tree.ts';
+import { storeLayer } from '../pack/assemble.ts';
+import { Tree } from '../rootfs/tree.ts';
+import { unpackLayers } from '../rootfs/unpack.ts';
+import type { EmptyMount, Mount } from '../sandbox/room.ts';
+import type { Presence } from '../store/locks.ts';
+import { workdirOf } from './configure.ts';
+import { type NamedTree, namedTree } from './named-tree.ts';
+import type { StageState } from './state.ts';
+import type { Step } from './step.ts';
+
+/** A mount of a RUN, and what its result depends on of it. */
+export interface DescribedMount {
+  readonly spec: MountSpec;
+  /** Absolute, in the image. */
+  readonly target: string;
+  /** What it is a part of, where it is one. */
+  readonly from?: NamedTree | undefined;
+  /** Part of the step's key: what a command can see of it that is not thrown away. */
+  readonly key: unknown;
+}
+
+export interface PreparedMounts {
+  readonly mounts: readonly (Mount | EmptyMount)[];
+  /** Variables that come with them. */
+  readonly env: Readonly<Record<string, string>>;
+  dispose(): Promise<void>;
+}
+
+/** Reads the mounts of a RUN; nothing is made yet. @throws OCISLIM_DOCKERFILE_INVALID */
+export async function describeMounts(
+  { mounts, range }: RunInstruction,
+  state: StageState,
+  step: Step,
+): Promise<readonly DescribedMount[]> {
+  const { file } = step.env;
+  const get = (name: string) => state.vars.get(name);
+  const expand = (text: string) => expandWord(text, { get }, { escape: file.escape });
+  const described: DescribedMount[] = [];
+  for (const word of mounts) {
+    const spec = parseMount(word.text, { file, range: word.range ?? range }, expand);
+    described.push(await describe(spec, described.length, state, step));
+  }
+  return described;
+}
+
+async function describe(spec: MountSpec, at: number, state: StageState, step: Step): Promise<DescribedMount> {
+  const path = targetOf(spec, at);
+  const target = path === undefined ? '' : workdirOf(state.config, path);
+  if (spec.type === 'bind' || (spec.type === 'cache' && spec.from !== undefined)) {
+    const from = await namedTree(spec.from, step);
+    const key = [spec.type, target, spec.readOnly, await copyKey(requestOf(spec.source), await from.tree())];
+    return { spec, target, from, key: spec.type === 'cache' ? [spec.type, target, spec.id] : key };
+  }
+  switch (spec.type) {
+    case 'cache':
+      return { spec, target, key: [spec.type, target, spec.id] };
+    case 'secret':
+      return { spec, target, key: [spec.type, target, spec.id, spec.env ?? null] };
+    default:
+      return { spec, target, key: [spec.type, target] };
+  }
+}
+
+function targetOf(spec: MountSpec, at: number): string | undefined {
+  return spec.type === 'ssh' ? (spec.target ?? `/run/buildkit/ssh_agent.${at}`) : spec.target;
+}
+
+/** A part of a tree as the whole of another. */
+function requestOf(source: string): CopyRequest {
+  return { kind: 'copy', sources: [source || '/'], destination: '/', workdir: '/', created: 0 };
+}
+
+/** Makes what is mounted. @throws OCISLIM_STEP_FAILED for what is required and not given */
+export async function prepareMounts(
+  described: readonly DescribedMount[],
+  step: Step,
+): Promise<PreparedMounts> {
+  const { context } = step.env;
+  const folder = await context.store.temporaryFile();
+  const mounts: (Mount | EmptyMount)[] = [];
+  const env: Record<string, string> = {};
+  const locks: Presence[] = [];
+  const dispose = async () => {
+    for (const lock of locks) await lock.release();
+    await removeTree(folder);
+  };
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    for (const [at, each] of described.entries()) {
+      const place = join(folder, `${at}`);
+      const { spec, target } = each;
+      switch (spec.type) {
+        case 'tmpfs':
+          mounts.push({ kind: 'empty', target, size: spec.size });
+          break;
+        case 'bind': {
+          const source = await materialise(each, place, step);
+          mounts.push({ source, target, isWritable: !spec.readOnly });
+          break;
+        }
+        case 'cache':
+          mounts.push({
+            source: await cacheOf(each, spec, place, step, locks),
+            target,
+            isWritable: !spec.readOnly,
+          });
+          break;
+        case 'secret': {
+          const content = await secretOf(spec, step);
+          if (content === undefined) break;
+          if (spec.env !== undefined) env[spec.env] = content.toString('utf8');
+          if (spec.target === undefined) break;
+          await writeFile(place, content, { mode: spec.mode & 0o777 });
+          mounts.push({ source: place, target, isWritable: false, owner: { uid: spec.uid, gid: spec.gid } });
+          break;
+        }
+        case 'ssh': {
+          const socket = step.env.request.ssh.get(spec.id);
+          if (socket === undefined && spec.required)
+            throw missing(`ssh agent ${spec.id}`, `--ssh ${spec.id}`);
+          if (socket === undefined) break;
+          mounts.push({ source: socket, target, isWritable: true });
+          env['SSH_AUTH_SOCK'] ??= target;
+          break;
+        }
+      }
+    }
+    return { mounts, env, dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+/** Writes a part of a tree into a folder of its own; what a command changes there is thrown away with it. */
+async function materialise({ spec, from }: DescribedMount, place: string, step: Step): Promise<string> {
+  if (spec.type !== 'bind' || from === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'no bind mount');
+  const { context } = step.env;
+  const tree = await from.tree();
+  const node = await tree.lookup(spec.source || '/');
+  const entries = await planCopy(requestOf(spec.source), tree, new Tree());
+  const layer = await storeLayer(entries, { kind: 'none' }, context);
+  await unpackLayers([layer], place, { signal: context.signal });
+  // Of a single file there is nothing else in the folder.
+  const name = posix.basename(posix.resolve('/', spec.source));
+  return node?.type === 'file' ? join(place, name) : place;
+}
+
+/** The folder that stays; what a command left there before is in no other build's hands. */
+async function cacheOf(
+  described: DescribedMount,
+  { id, sharing, mode }: CacheMount,
+  place: string,
+  step: Step,
+  locks: Presence[],
+): Promise<string> {
+  const { store, signal } = step.env.context;
+  const name = createHash('sha256').update(`run ${id}`).digest('hex').slice(0, 32);
+  const folder = join(store.root, 'caches', name);
+  if (sharing !== 'shared') {
+    if (sharing === 'private' && (await store.locks.isTaken(`cache-${name.slice(0, 24)}`)))
+      return newFolder(place);
+    const lock = await store.locks.acquire(`cache-${name.slice(0, 24)}`, { signal });
+    if (lock !== undefined) locks.push(lock);
+  }
+  const isThere = await stat(folder).then(
+    () => true,
+    (error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
+  if (isThere) return folder;
+  if (described.from === undefined) await newFolder(folder);
+  else await seed(described, folder, step);
+  await chmod(folder, mode & 0o7777);
+  return folder;
+}
+
+async function newFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
+async function seed(described: DescribedMount, folder: string, step: Step): Promise<void> {
+  const { spec } = described;
+  if (spec.type !== 'cache') return;
+  await mkdir(join(folder, '..'), { recursive: true });
+  const bind = {
+    type: 'bind',
+    target: spec.target,
+    source: spec.source,
+    from: spec.from,
+    readOnly: true,
+  } as const;
+  await materialise({ ...described, spec: bind }, folder, step);
+}
+
+async function secretOf({ id, required }: SecretMount, step: Step): Promise<Buffer | undefined> {
+  const { request, context } = step.env;
+  const source = request.secrets.find((each) => each.id === id);
+  if (source === undefined) {
+    if (required) throw missing(`secret ${id}`, `--secret id=${id},src=FILE`);
+    return undefined;
+  }
+  if (source.from === 'file') return readFile(resolve(context.cwd, source.name));
+  const value = context.env[source.name];
+  if (value === undefined) throw missing(`secret ${id}`, `the variable ${source.name}`);
+  return Buffer.from(value);
+}
+
+function missing(what: string, give: string): OcislimError {
+  return new OcislimError('OCISLIM_STEP_FAILED', `${what} is needed, and was not given`, {
+    hint: `give it with ${give}`,
+  });
+}
