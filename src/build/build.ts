@@ -38,35 +38,49 @@ import type { StepResult, Steps } from './step-cache.ts';
 export async function build(request: BuildRequest, context: Context): Promise<PackResult> {
   requireTagsToPush(request.tags, request.push);
   const plan = planDelivery(request.outputs, request.push, request.load);
+  if (request.push) await checkPush(namesOf(request.tags, ''), context);
+  const cacheTo = request.cacheTo.map((text) => cacheLocation('--cache-to', text));
+  const { name, built, results } = await buildImages(request, context);
+  const references = namesOf(request.tags, name);
+  const images = built.map(({ image }) => image);
+  const check = distinct(built.flatMap(({ findings }) => findings));
+  judge(check, request.check, context.progress);
+  if (request.smoke !== undefined) await smoke(images, name, request.smoke, request, context);
+  const [only, ...others] = images;
+  const artifact =
+    only !== undefined && others.length === 0 ? only : indexOf(images, { annotations: request.annotations });
+  await keepInStore(artifact, references.map(formatReference), context);
+  const delivered = await deliver(artifact, references, plan, request.created, context);
+  for (const location of cacheTo) await exportCache(results, location, context);
+  const { stage, appLayers = 0 } = built[0] ?? {};
+  const base = stage?.base ?? { name: 'scratch' };
+  return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+}
+
+/** What a Dockerfile comes to, delivered nowhere yet. */
+export interface BuiltImages extends Pick<BuildEnvironment, 'file' | 'results'> {
+  /** What the result is called where it is given no name. */
+  readonly name: string;
+  /** An image for each platform. */
+  readonly built: readonly Built[];
+}
+
+/** Builds the images of all platforms. @throws OCISLIM_DOCKERFILE_INVALID | OCISLIM_STEP_FAILED, and more */
+export async function buildImages(request: BuildRequest, context: Context): Promise<BuiltImages> {
   const source = await openBuildSource(request, context);
   try {
-    const references = namesOf(request.tags, source.name);
-    if (request.push) await checkPush(references, context);
-    const file = parseDockerfile(source.dockerfile.text, { name: source.dockerfile.name });
-    for (const { rule, message, range } of lintDockerfile(file, { buildArgs: [...request.buildArgs.keys()] }))
+    const { name, dockerfile } = source;
+    const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
+    const buildArgs = [...request.buildArgs.keys()];
+    for (const { rule, message, range } of lintDockerfile(file, { buildArgs }))
       context.progress.warn(`${file.name}:${range.start.line}: ${message} (${rule})`);
-
-    const platforms = request.platforms.length === 0 ? [hostPlatform()] : request.platforms;
     const imported = await importAll(request, context);
     const results = new Map<Digest, StepResult>();
-    const cacheTo = request.cacheTo.map((text) => cacheLocation('--cache-to', text));
+    const platforms = request.platforms.length === 0 ? [hostPlatform()] : request.platforms;
     const built: Built[] = [];
     for (const platform of platforms)
       built.push(await buildFor(platform, { file, source, imported, results }, request, context));
-    const images = built.map(({ image }) => image);
-    const check = distinct(built.flatMap(({ findings }) => findings));
-    judge(check, request.check, context.progress);
-    if (request.smoke !== undefined) await smoke(images, source.name, request.smoke, request, context);
-    const [only, ...others] = images;
-    const artifact =
-      only !== undefined && others.length === 0
-        ? only
-        : indexOf(images, { annotations: request.annotations });
-    await keepInStore(artifact, references.map(formatReference), context);
-    const delivered = await deliver(artifact, references, plan, request.created, context);
-    for (const location of cacheTo) await exportCache(results, location, context);
-    const { base = { name: 'scratch' }, appLayers = 0 } = built[0] ?? {};
-    return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+    return { name, file, built, results };
   } finally {
     await source.dispose();
   }
@@ -84,7 +98,8 @@ interface Parts extends Pick<BuildEnvironment, 'file' | 'imported' | 'results'> 
   readonly source: BuildSource;
 }
 
-interface Built extends Pick<BuiltStage, 'base'> {
+export interface Built {
+  readonly stage: BuiltStage;
   readonly image: Image;
   readonly appLayers: number;
   readonly findings: readonly Finding[];
@@ -129,7 +144,7 @@ async function buildFor(
   warnOfUnused(request, env);
   const image = await imageOf(stage, env);
   const appLayers = image.layers.length - (stage.state.base?.layers.length ?? 0);
-  return { image, appLayers, base: stage.base, findings: await findingsOf(stage, image, env) };
+  return { stage, image, appLayers, findings: await findingsOf(stage, image, env) };
 }
 
 /** Waits for all; where one fails, the others are ended first, so that nothing goes on behind an error. */

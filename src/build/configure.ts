@@ -4,6 +4,7 @@ import type {
   Command,
   CommandInstruction,
   HealthcheckInstruction,
+  Instruction,
   ListInstruction,
   OnbuildInstruction,
   PairsInstruction,
@@ -26,6 +27,20 @@ export type ConfigInstruction =
   | ShellInstruction
   | HealthcheckInstruction
   | OnbuildInstruction;
+
+/** Whether an instruction is about how the image starts alone: no other instruction sees what it says. */
+export function configOnly(kind: Instruction['kind']): boolean {
+  return [
+    'cmd',
+    'entrypoint',
+    'expose',
+    'healthcheck',
+    'label',
+    'stopsignal',
+    'volume',
+    'maintainer',
+  ].includes(kind);
+}
 
 /** What words mean where an instruction stands. */
 export interface Words {

@@ -11,6 +11,8 @@ export interface BuildRequest {
   readonly context: string;
   /** Path of the Dockerfile, `-` for standard input; default `Dockerfile` in the context. */
   readonly file?: string | undefined;
+  /** The Dockerfile's text, in the place of the file's. */
+  readonly text?: string | undefined;
   /** Standard input, read where `context` or `file` say so. */
   readonly input: Readable;
   readonly target?: string | undefined;

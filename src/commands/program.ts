@@ -19,6 +19,7 @@ import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
 
 const EXAMPLES = `
@@ -45,6 +46,7 @@ export function createProgram(signal: AbortSignal): Command {
   for (const command of [
     packCommand(signal),
     buildCommand(signal),
+    slimCommand(signal),
     checkCommand(signal),
     pullCommand(signal),
     pushCommand(signal),

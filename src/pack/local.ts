@@ -64,7 +64,7 @@ export async function listImages(filter: string | undefined, context: Context): 
 }
 
 /** Bytes of a layer's files, added up over the layers. */
-async function unpackedSize(image: Image, { store, signal }: Context): Promise<number> {
+export async function unpackedSize(image: Image, { store, signal }: Context): Promise<number> {
   let size = 0;
   for (const layer of image.layers) size += (await store.tocs.get(layer, { signal })).contentSize;
   return size;

@@ -1,0 +1,234 @@
+import { posix } from 'node:path';
+import { hostPlatform } from '#oci-spec-types';
+import { checkImage } from '../check/check.ts';
+import { findCommand } from '../check/command.ts';
+import type { Finding } from '../check/finding.ts';
+import type { Dockerfile, Instruction } from '../dockerfile/ast.ts';
+import { isAbort, OcislimError } from '../lib/errors.ts';
+import { unpackedSize } from '../pack/local.ts';
+import type { Node, Tree } from '../rootfs/tree.ts';
+import type { Context } from '../transports/context.ts';
+import { type BuiltImages, buildImages } from './build.ts';
+import { configOnly } from './configure.ts';
+import type { BuiltStage } from './environment.ts';
+import { openImage } from './images.ts';
+import type { BuildRequest } from './request.ts';
+import { StageTree } from './stage-tree.ts';
+
+export interface SlimRequest {
+  readonly build: BuildRequest;
+  /** The program that the image is for; default the one it starts, or the only one that its RUNs have made. */
+  readonly artifact?: string | undefined;
+  /** What it goes on; default the smallest on which it will start. */
+  readonly base?: string | undefined;
+}
+
+/** A multi-stage Dockerfile in the place of one with a single stage, and what both come to. */
+export interface SlimResult {
+  readonly dockerfile: string;
+  readonly artifact: string;
+  readonly base: string;
+  /** Bytes of all files, as `docker images` shows them. */
+  readonly before: number;
+  readonly after: number;
+  /** What the check says of the program on its new base. */
+  readonly check: readonly Finding[];
+}
+
+/** From the smallest on. A program that finds none of them is not what this is for. */
+const BASES: readonly string[] = ['scratch', 'alpine', 'debian:stable-slim'];
+
+/**
+ * Proposes a multi-stage Dockerfile: the stage that is there builds, and only the program goes on a small base. Both are
+ * built, so that what is proposed is known to build, and how large it is.
+ * @throws OCISLIM_INPUT_INVALID where there is nothing to cut
+ */
+export async function slim(request: SlimRequest, context: Context): Promise<SlimResult> {
+  const whole = await buildImages(request.build, context);
+  const { file } = whole;
+  if (file.stages.length !== 1) {
+    throw new OcislimError('OCISLIM_INPUT_INVALID', `${file.name} has ${file.stages.length} stages already`, {
+      hint: 'a smaller last base may be what is left: ocislim check says what a program needs',
+    });
+  }
+  const [built] = whole.built;
+  if (built === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'nothing was built');
+  const tree = await built.stage.tree.of(built.stage.state.layers);
+  const artifact = findArtifact(built.stage, tree, request.artifact);
+  const dest = `/usr/local/bin/${posix.basename(artifact.path)}`;
+  const { base, check } = await chooseBase(artifact, dest, built.stage, request.base, context);
+  const text = multiStage(file, built.stage, artifact.path, dest, base);
+  const proposed = await buildImages({ ...request.build, text }, context);
+  return {
+    dockerfile: text,
+    artifact: `/${artifact.path}`,
+    base,
+    before: await sizeOf(whole, context),
+    after: await sizeOf(proposed, context),
+    check,
+  };
+}
+
+async function sizeOf({ built: [first] }: BuiltImages, context: Context): Promise<number> {
+  return first === undefined ? 0 : unpackedSize(first.image, context);
+}
+
+/** Where compilers and package managers leave programs that are not the result. */
+const BESIDE =
+  /^(?:root\/\.|home\/[^/]+\/\.|tmp\/|var\/|usr\/(?:lib|share|bin|sbin)\/|bin\/|sbin\/|lib|opt\/)/;
+
+function findArtifact({ state }: BuiltStage, tree: Tree, wanted: string | undefined): Node {
+  const { config } = state;
+  if (wanted !== undefined) {
+    const node = tree.lookup(posix.resolve(config.WorkingDir || '/', wanted));
+    if (node?.type === 'file') return node;
+    throw new OcislimError('OCISLIM_INPUT_INVALID', `--artifact ${wanted}: the image has no such file`);
+  }
+  const count = state.base?.layers.length ?? 0;
+  const isNew = ({ layer = -1 }: Node) => layer >= count;
+  const command = findCommand({ tree, config, platform: hostPlatform(), base: 'the image' });
+  if (command.node !== undefined && isNew(command.node) && command.node.facts?.elf !== undefined)
+    return command.node;
+  const programs = [...tree.all()].filter(
+    (node) =>
+      isNew(node) &&
+      (node.mode & 0o111) !== 0 &&
+      node.facts?.elf !== undefined &&
+      node.facts.elf.isLibrary === undefined &&
+      !BESIDE.test(node.path),
+  );
+  const [only, ...others] = programs;
+  if (only !== undefined && others.length === 0) return only;
+  const names = programs.map(({ path }) => `/${path}`);
+  const shown = names.slice(0, 10).join(', ');
+  throw new OcislimError(
+    'OCISLIM_INPUT_INVALID',
+    only === undefined
+      ? 'no compiled program is what this Dockerfile makes'
+      : `this Dockerfile makes ${names.length} programs: ${shown}`,
+    { hint: 'say which file is the result with --artifact PATH' },
+  );
+}
+
+async function chooseBase(
+  artifact: Node,
+  dest: string,
+  stage: BuiltStage,
+  wanted: string | undefined,
+  context: Context,
+): Promise<{ readonly base: string; readonly check: readonly Finding[] }> {
+  const tried: { readonly base: string; readonly check: readonly Finding[] }[] = [];
+  for (const base of wanted === undefined ? BASES : [wanted]) {
+    try {
+      tried.push({ base, check: await judgeOn(base, artifact, dest, stage, context) });
+    } catch (error) {
+      if (wanted !== undefined || isAbort(error)) throw error;
+      context.progress.note(
+        `${base} was not tried: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  const found =
+    tried.find(({ check }) => check.every(({ rule }) => rule === 'debug-data')) ??
+    tried.find(({ check }) => check.every(({ level }) => level !== 'error'));
+  if (found !== undefined) return found;
+  const why = tried.map(({ base, check }) => `on ${base}: ${check[0]?.message ?? ''}`).join('; ');
+  throw new OcislimError('OCISLIM_CHECK_FAILED', `/${artifact.path} would start on none of them (${why})`, {
+    hint: 'name a base that has what it needs with --base',
+  });
+}
+
+/** What the check says of the program alone on a base. */
+async function judgeOn(
+  base: string,
+  artifact: Node,
+  dest: string,
+  { state }: BuiltStage,
+  context: Context,
+): Promise<readonly Finding[]> {
+  const platform = hostPlatform();
+  const opened = await openImage(base, platform, 0, context);
+  const tree = await new StageTree(context).of(opened.state.layers);
+  const { facts, size, mode } = artifact;
+  const member = { path: dest.slice(1), type: 'file', mode, uid: 0, gid: 0, mtime: 0, size, facts } as const;
+  tree.apply({ members: [member] });
+  const config = {
+    ...opened.state.config,
+    Entrypoint: [dest],
+    Cmd: undefined,
+    User: numericUser(state.config.User),
+  };
+  return checkImage({ tree, config, platform, base, added: [dest.slice(1)] });
+}
+
+/** Names of users are those of the image that they stand in. */
+function numericUser(user: string | undefined): string {
+  return user !== undefined && /^\d+(?::\d+)?$/.test(user) ? user : '';
+}
+
+/** The Dockerfile as it stands, as a stage that builds, and a second one with the program alone. */
+function multiStage(
+  { text, stages }: Dockerfile,
+  { state }: BuiltStage,
+  artifact: string,
+  dest: string,
+  base: string,
+): string {
+  const [stage] = stages;
+  if (stage === undefined) return text;
+  const { from, instructions } = stage;
+  const name = from.name ?? 'build';
+  const moved = instructions.filter((each) => movesTo(each, state.config.User));
+  const gone = new Set(moved.flatMap(({ range }) => linesOf(range)));
+  const lines = text.split(/\r?\n/);
+  const kept = lines.filter((_, at) => !gone.has(at + 1));
+  const fromLine = from.range.end.line - 1 - [...gone].filter((line) => line < from.range.end.line).length;
+  if (from.name === undefined) kept[fromLine] = `${(kept[fromLine] ?? '').trimEnd()} AS ${name}`;
+  const config = moved
+    .filter(({ kind }) => kind !== 'cmd' && kind !== 'entrypoint')
+    .map(({ source }) => source);
+  return [
+    ...trimEnd(kept),
+    '',
+    `FROM ${base}`,
+    ...config,
+    `COPY --from=${name} /${artifact} ${dest}`,
+    ...commandsOf(state.config, artifact, dest),
+    '',
+  ].join('\n');
+}
+
+/** What is about how the image starts belongs where it starts from. */
+function movesTo(instruction: Instruction, user: string | undefined): boolean {
+  if (instruction.kind === 'user') return numericUser(user) !== '' && instruction.value.text === user;
+  return configOnly(instruction.kind);
+}
+
+function linesOf({ start, end }: Instruction['range']): readonly number[] {
+  const last = end.column === 1 && end.line > start.line ? end.line - 1 : end.line;
+  return Array.from({ length: last - start.line + 1 }, (_, at) => start.line + at);
+}
+
+function trimEnd(lines: readonly string[]): readonly string[] {
+  const last = lines.findLastIndex((line) => line.trim() !== '');
+  return lines.slice(0, last + 1);
+}
+
+function commandsOf(
+  config: BuiltStage['state']['config'],
+  artifact: string,
+  dest: string,
+): readonly string[] {
+  const { Entrypoint, Cmd, WorkingDir } = config;
+  const isArtifact = (word: string) =>
+    posix.resolve(WorkingDir || '/', word) === `/${artifact}` || word === posix.basename(artifact);
+  const moved = (words: readonly string[]) =>
+    words.map((word, at) => (at === 0 && isArtifact(word) ? dest : word));
+  const shown = (words: readonly string[]) => `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+  const starts = [Entrypoint, Cmd].some((words) => isArtifact(words?.[0] ?? ''));
+  if (!starts) return [`CMD ${shown([dest])}`];
+  return [
+    ...(Entrypoint?.length ? [`ENTRYPOINT ${shown(moved(Entrypoint))}`] : []),
+    ...(Cmd?.length ? [`CMD ${shown(Entrypoint?.length ? Cmd : moved(Cmd))}`] : []),
+  ];
+}
