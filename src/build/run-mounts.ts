@@ -6,7 +6,6 @@ import { planCopy } from '../dockerfile/copy.ts';
 import { copyKey } from '../dockerfile/copy-key.ts';
 import type { CopyRequest } from '../dockerfile/copy-request.ts';
 import { expandWord } from '../dockerfile/expand.ts';
-import type { FileTree } from '../dockerfile/file-tree.ts';
 import {
   type CacheMount,
   type Mount as MountSpec,
