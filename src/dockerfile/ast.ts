@@ -66,6 +66,8 @@ export interface ArgInstruction extends Common {
 export interface PairsInstruction extends Common {
   readonly kind: 'env' | 'label';
   readonly pairs: readonly Pair[];
+  /** Written `ENV name value`: one pair, whose value is the rest of the line. */
+  readonly isLegacy?: boolean | undefined;
 }
 
 export interface RunInstruction extends Common {
@@ -161,12 +163,24 @@ export interface Warning {
   readonly range: Range;
 }
 
+/** What `# check=` says. */
+export interface CheckDirective {
+  /** Rules that are not looked at; `all` among them means every one. */
+  readonly skip: readonly string[];
+  /** Whether a warning fails the build. */
+  readonly isError: boolean;
+}
+
 export interface Dockerfile {
   /** How messages name it. */
   readonly name: string;
+  /** Without a byte order mark, so that positions are those in it. */
   readonly text: string;
   /** `\` or a backtick. */
   readonly escape: string;
+  /** As `# syntax=` gives it; never fetched or run. */
+  readonly syntax?: string | undefined;
+  readonly check?: CheckDirective | undefined;
   /** ARGs before the first FROM. */
   readonly globals: readonly ArgInstruction[];
   readonly stages: readonly Stage[];

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   OCISLIM_INTERRUPTED: ExitCode.Interrupted,
   OCISLIM_USAGE: ExitCode.Usage,
   OCISLIM_CONFIG_INVALID: ExitCode.Usage,
+  OCISLIM_DOCKERFILE_INVALID: ExitCode.Usage,
   OCISLIM_LOCK_MISSING: ExitCode.Usage,
   OCISLIM_REFERENCE_INVALID: ExitCode.Usage,
   OCISLIM_DIGEST_INVALID: ExitCode.Failed,
