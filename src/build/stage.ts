@@ -1,8 +1,8 @@
 import { hostPlatform, type Platform, parsePlatform } from '#oci-spec-types';
 import type { FromInstruction, Instruction, Range, Word } from '../dockerfile/ast.ts';
-import { dockerfileError } from '../dockerfile/errors.ts';
+import { dockerfileError } from '../dockerfile/error.ts';
 import { expandWord, expandWords } from '../dockerfile/expand.ts';
-import { parseDockerfile } from '../dockerfile/parse.ts';
+import { parseTrigger } from '../dockerfile/parse.ts';
 import { isAbort, OcislimError } from '../lib/errors.ts';
 import { declareArguments } from './arguments.ts';
 import { configure, type Words } from './configure.ts';
@@ -24,7 +24,9 @@ export async function buildStage(at: number, env: BuildEnvironment): Promise<Bui
   const title = stageTitle(file, at);
   const begun = await located(env, stage.from.range, () => begin(stage.from, at, env));
   const tree = new StageTree(context);
-  const triggers = begun.triggers.flatMap((trigger) => parseTrigger(trigger, begun.base.name));
+  const triggers = begun.triggers.map((trigger) =>
+    parseTrigger(trigger, { name: `ONBUILD of ${begun.base.name}` }),
+  );
   const count = 1 + [...triggers, ...stage.instructions].filter(makesLayer).length;
   context.progress
     .step(`[${title} 1/${count}] FROM ${begun.base.name}`)
@@ -75,13 +77,6 @@ async function begin(from: FromInstruction, at: number, env: BuildEnvironment): 
 
 function platformOf(text: string): Platform {
   return text === 'local' ? hostPlatform() : parsePlatform(text);
-}
-
-/** A trigger of a base (ONBUILD), as the instruction that it is. */
-function parseTrigger(trigger: string, base: string): readonly Instruction[] {
-  const text = `FROM scratch\n${trigger}\n`;
-  const [stage] = parseDockerfile(text, { name: `ONBUILD of ${base}` }).stages;
-  return stage?.instructions ?? [];
 }
 
 function performInstruction(

@@ -18,8 +18,8 @@ export interface Place {
 const WIDTH = 100;
 
 /**
- * An error about a part of a Dockerfile: `NAME:LINE: message`, the source line, and a line of carets under the part.
- * It is OCISLIM_DOCKERFILE_INVALID.
+ * An error about a part of a Dockerfile: `NAME:LINE: message`, and as its excerpt the source line with a line of carets
+ * under the part. It is OCISLIM_DOCKERFILE_INVALID.
  */
 export function dockerfileError(
   file: SourceFile,
@@ -29,7 +29,7 @@ export function dockerfileError(
 ): OcislimError {
   const head = `${file.name}:${range.start.line}: ${onOneLine(message)}`;
   const excerpt = excerptOf(lineOf(file.text, range.start.line), range);
-  return new OcislimError('OCISLIM_DOCKERFILE_INVALID', [head, ...excerpt].join('\n'), { hint });
+  return new OcislimError('OCISLIM_DOCKERFILE_INVALID', head, { hint, excerpt });
 }
 
 function excerptOf(line: string, { start, end }: Range): string[] {
