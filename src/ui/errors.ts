@@ -12,7 +12,7 @@ export interface ErrorOptions {
 /** A failure for the person at the terminal, or with `json` as the one object of docs/cli.md; secrets taken out. */
 export function renderError(error: unknown, { verbose, json, colour }: ErrorOptions): string {
   const code = error instanceof OcislimError ? error.code : 'OCISLIM_INTERNAL';
-  const message = clean(error instanceof Error ? error.message : String(error));
+  const message = messageOf(error);
   const hint = error instanceof OcislimError && error.hint !== undefined ? clean(error.hint) : undefined;
   if (json) {
     const { check = [], output: lines } = error instanceof OcislimError ? error : {};
@@ -27,6 +27,14 @@ export function renderError(error: unknown, { verbose, json, colour }: ErrorOpti
   else if (code === 'OCISLIM_INTERNAL')
     lines.push('hint: this is a bug; run it again with -v and report what it prints');
   return lines.join('\n');
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof OcislimError) || error.code !== 'OCISLIM_DOCKERFILE_INVALID')
+    return clean(error instanceof Error ? error.message : String(error));
+  // It has a line of source and carets under it, made from text that had no line's end in it.
+  const [first = '', ...excerpt] = error.message.split('\n');
+  return [clean(first), ...excerpt.map((line) => sanitise(redact(line)).trimEnd())].join('\n');
 }
 
 function clean(text: string): string {
