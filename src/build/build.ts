@@ -71,8 +71,7 @@ export async function buildImages(request: BuildRequest, context: Context): Prom
   try {
     const { name, dockerfile } = source;
     const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
-    const buildArgs = [...request.buildArgs.keys()];
-    for (const { rule, message, range } of lintDockerfile(file, { buildArgs }))
+    for (const { rule, message, range } of lintDockerfile(file, request))
       context.progress.warn(`${file.name}:${range.start.line}: ${message} (${rule})`);
     const imported = await importAll(request, context);
     const results = new Map<Digest, StepResult>();
@@ -114,7 +113,7 @@ async function buildFor(
   const target = targetStage(file, request.target);
   const automatic = platformArguments(platform, hostPlatform(), request.target ?? '');
   const args = globalArguments(file.globals, request.buildArgs, automatic, (word, get) =>
-    expandWord(word.text, { get }, { escape: file.escape }),
+    expandWord(word.text, { get }, { escape: file.escape, at: { file, range: word.range } }),
   );
   const failed = new AbortController();
   const own = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };

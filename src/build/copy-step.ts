@@ -48,7 +48,9 @@ function requestOf(
       const { name, content, isExpanded } = source;
       return {
         name,
-        content: isExpanded ? expandHeredoc(content, scope, { escape: env.file.escape }) : content,
+        content: isExpanded
+          ? expandHeredoc(content, scope, { at: { file: env.file, range: source.range } })
+          : content,
       };
     }),
     destination: words.one(destination),

@@ -1,7 +1,7 @@
 import { hostPlatform, type Platform, parsePlatform } from '#oci-spec-types';
-import type { FromInstruction, Instruction, Range, Word } from '../dockerfile/ast.ts';
+import type { Dockerfile, FromInstruction, Instruction, Range, Word } from '../dockerfile/ast.ts';
 import { dockerfileError } from '../dockerfile/error.ts';
-import { expandWord, expandWords } from '../dockerfile/expand.ts';
+import { type ExpandOptions, expandWord, expandWords } from '../dockerfile/expand.ts';
 import { parseTrigger } from '../dockerfile/parse.ts';
 import { isAbort, OcislimError } from '../lib/errors.ts';
 import { declareArguments } from './arguments.ts';
@@ -58,7 +58,7 @@ interface Begun {
 async function begin(from: FromInstruction, at: number, env: BuildEnvironment): Promise<Begun> {
   const { file, args, request, context } = env;
   const get = (name: string) => args.globals.get(name) ?? args.automatic.get(name);
-  const expand = (word: Word) => expandWord(word.text, { get }, { escape: file.escape });
+  const expand = (word: Word) => expandWord(word.text, { get }, optionsAt(word, file));
   const name = expand(from.image);
   if (name === '') {
     throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `${from.image.text} comes to nothing`, {
@@ -90,7 +90,7 @@ function performInstruction(
       const { file, args } = step.env;
       const automatic = new Map([...args.automatic, ['TARGETSTAGE', stageTitle(file, step.at)]]);
       return declareArguments(state, instruction, { ...args, automatic }, (word, get) =>
-        expandWord(word.text, { get }, { escape: file.escape }),
+        expandWord(word.text, { get }, optionsAt(word, file)),
       );
     }
     case 'run':
@@ -107,11 +107,14 @@ function performInstruction(
 
 function wordsOf({ vars }: StageState, { env: { file } }: Step): Words {
   const scope = { get: (name: string) => vars.get(name) };
-  const options = { escape: file.escape };
   return {
-    one: (word) => expandWord(word.text, scope, options),
-    several: (word) => expandWords(word.text, scope, options),
+    one: (word) => expandWord(word.text, scope, optionsAt(word, file)),
+    several: (word) => expandWords(word.text, scope, optionsAt(word, file)),
   };
+}
+
+function optionsAt({ range }: Word, file: Dockerfile): ExpandOptions {
+  return { escape: file.escape, at: { file, range } };
 }
 
 /** Says of what goes wrong where in the file it did. */
