@@ -20,3 +20,14 @@ export function parsePax(bytes: Uint8Array): Readonly<Record<string, string>> {
   }
   return records;
 }
+
+/** What {@link parsePax} reads: the length of each record in front of it, itself included, as decimal digits. */
+export function encodePax(records: ReadonlyMap<string, Uint8Array>): Buffer {
+  const encoded = [...records].map(([key, value]) => {
+    const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
+    let length = rest.length + 1;
+    while (String(length).length + rest.length > length) length++;
+    return Buffer.concat([Buffer.from(String(length)), rest]);
+  });
+  return Buffer.concat(encoded);
+}

@@ -1,13 +1,16 @@
 import { Readable } from 'node:stream';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { OcislimError } from '../lib/errors.ts';
+import { systemPath } from './byte-text.ts';
 import { fixedChunks } from './chunks.ts';
 import type { Entry } from './entry.ts';
+import { encodePax } from './pax.ts';
 
 /** What the octal fields of tar-stream's header hold; anything larger goes into a PAX record. */
 const LARGEST_ID = 0o777777;
 const LARGEST_TIME = 2 ** 31 - 1;
 const LARGEST_SIZE = 0o77777777777;
+const LARGEST_DEVICE = 0o777777;
 /** A bit beside the permissions that tar-stream masks out, without which it takes mode 0 for "not given". */
 const REGULAR = 0o100000;
 
@@ -63,7 +66,7 @@ function sortEntries(entries: readonly Entry[]): Entry[] {
 }
 
 function sortKey({ path, type }: Entry): Buffer {
-  return Buffer.from(`${type === 'hardlink' ? '1' : '0'}${path.replaceAll('/', '\0')}`);
+  return Buffer.from(systemPath(`${type === 'hardlink' ? '1' : '0'}${path.replaceAll('/', '\0')}`));
 }
 
 async function writeAll(
@@ -73,6 +76,8 @@ async function writeAll(
 ): Promise<void> {
   for (const entry of entries) {
     signal?.throwIfAborted();
+    const records = byteRecords(entry);
+    if (records.size > 0) archive.push(paxMember(records));
     if (entry.type === 'file' && entry.size) await writeFile(archive, entry, signal);
     else await writeHeader(archive, headerOf(entry));
   }
@@ -126,26 +131,87 @@ function drained(sink: ReturnType<Pack['entry']>): Promise<void> {
   });
 }
 
-function headerOf(entry: Entry): Partial<Header> & Pick<Header, 'name' | 'size'> {
-  const { type, uid, gid, mtime } = entry;
-  const size = type === 'file' ? (entry.size ?? 0) : 0;
-  const name = type === 'directory' ? `${entry.path}/` : entry.path;
-  const pax: Record<string, string> = {
+/**
+ * The records of an entry that has some which are bytes: tar-stream takes text alone, and then writes none of its own.
+ * Others have none here.
+ */
+function byteRecords(entry: Entry): ReadonlyMap<string, Buffer> {
+  const { linkname = '', xattrs = new Map() } = entry;
+  const name = nameOf(entry);
+  const records = new Map<string, Buffer>();
+  const isText = (text: string) => typeof systemPath(text) === 'string';
+  if (xattrs.size === 0 && isText(name) && isText(linkname)) return records;
+  for (const [key, value] of Object.entries(numbersBeyond(entry))) records.set(key, Buffer.from(value));
+  if (!fitsUstar(name)) records.set('path', Buffer.from(systemPath(name)));
+  if (!fitsUstar('', linkname)) records.set('linkpath', Buffer.from(systemPath(linkname)));
+  const sorted = [...xattrs].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [key, value] of sorted) records.set(`SCHILY.xattr.${key}`, value);
+  return records;
+}
+
+/** A member that holds records for the next (pax(1p) § pax Header Block). */
+function paxMember(records: ReadonlyMap<string, Uint8Array>): Buffer {
+  const content = encodePax(records);
+  const header = Buffer.alloc(512);
+  const octal = (value: number, at: number, digits: number) =>
+    header.write(`${value.toString(8).padStart(digits, '0')}\0`, at);
+  header.write('PaxHeader', 0);
+  octal(0o644, 100, 7);
+  octal(0, 108, 7);
+  octal(0, 116, 7);
+  octal(content.length, 124, 11);
+  octal(0, 136, 11);
+  header.write('x', 156);
+  header.write('ustar\u000000', 257);
+  header.fill(' ', 148, 156);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
+}
+
+function nameOf({ type, path }: Entry): string {
+  return type === 'directory' ? `${path}/` : path;
+}
+
+/** For a header whose name is in a record of its own. */
+function standIn(name: string): string {
+  return name.replace(/[^ -~]/g, '_').slice(0, 100);
+}
+
+function typeOf({ type, device }: Entry): NonNullable<Header['type']> {
+  if (type === 'hardlink') return 'link';
+  if (type !== 'device') return type;
+  return device?.kind === 'block' ? 'block-device' : 'character-device';
+}
+
+/** What octal fields do not hold. */
+function numbersBeyond({ uid, gid, mtime, size = 0, type }: Entry): Readonly<Record<string, string>> {
+  return {
     ...(uid > LARGEST_ID ? { uid: String(uid) } : {}),
     ...(gid > LARGEST_ID ? { gid: String(gid) } : {}),
     ...(mtime > LARGEST_TIME ? { mtime: String(mtime) } : {}),
-    ...(size > LARGEST_SIZE ? { size: String(size) } : {}),
+    ...(type === 'file' && size > LARGEST_SIZE ? { size: String(size) } : {}),
   };
-  const needsPax = Object.keys(pax).length > 0 || !fitsUstar(name, entry.linkname);
+}
+
+function headerOf(entry: Entry): Partial<Header> & Pick<Header, 'name' | 'size'> {
+  const { type, uid, gid, mtime, linkname, device } = entry;
+  const size = type === 'file' ? (entry.size ?? 0) : 0;
+  const hasRecords = byteRecords(entry).size > 0;
+  const name = hasRecords ? standIn(nameOf(entry)) : nameOf(entry);
+  const link = hasRecords && linkname !== undefined ? standIn(linkname) : linkname;
+  const pax = hasRecords ? {} : numbersBeyond(entry);
+  const needsPax = Object.keys(pax).length > 0 || !fitsUstar(name, link);
   return {
     name,
-    type: type === 'hardlink' ? 'link' : type,
+    type: typeOf(entry),
     mode: REGULAR | entry.mode,
     uid: Math.min(uid, LARGEST_ID),
     gid: Math.min(gid, LARGEST_ID),
     mtime: new Date(Math.min(mtime, LARGEST_TIME) * 1000),
     size,
-    ...(entry.linkname === undefined ? {} : { linkname: entry.linkname }),
+    ...(link === undefined ? {} : { linkname: link }),
+    ...(device === undefined ? {} : { devmajor: device.major, devminor: device.minor }),
     ...(needsPax ? { pax } : {}),
   };
 }
@@ -164,7 +230,7 @@ function isAscii(text: string): boolean {
 }
 
 function checkEntry(entry: Entry): void {
-  const { path, type, mode, uid, gid, mtime, size = 0, linkname } = entry;
+  const { path, type, mode, uid, gid, mtime, size = 0, linkname, device, xattrs } = entry;
   const parts = path.split('/');
   if (path.includes('\0') || linkname?.includes('\0')) throw impossible(entry, 'has a NUL in its name');
   if (parts.some((part) => part === '' || part === '.' || part === '..'))
@@ -175,6 +241,11 @@ function checkEntry(entry: Entry): void {
   if (!isWhole(mode, 0o7777)) throw impossible(entry, `has mode ${mode}`);
   if (!isWhole(uid, 2 ** 32 - 2) || !isWhole(gid, 2 ** 32 - 2)) throw impossible(entry, 'has no legal owner');
   if (!isWhole(mtime, 2 ** 40)) throw impossible(entry, `has time ${mtime}`);
+  if ((type === 'device') !== (device !== undefined)) throw impossible(entry, 'is half a device');
+  for (const number of [device?.major ?? 0, device?.minor ?? 0])
+    if (!isWhole(number, LARGEST_DEVICE)) throw impossible(entry, `has device number ${number}`);
+  for (const name of xattrs?.keys() ?? [])
+    if (!/^[^=\0]+$/.test(name)) throw impossible(entry, `has an attribute ${JSON.stringify(name)}`);
   if (!isWhole(size, Number.MAX_SAFE_INTEGER)) throw impossible(entry, `has size ${size}`);
 }
 

@@ -81,14 +81,31 @@ function give(attributes: Attributes, change: () => void): boolean {
 
 /** The mode that can be had, and a note of the true one where that is another, or the owner is. */
 function modeFor(inode: Inode, attributes: Attributes, owned: boolean): number {
-  let { mode } = attributes;
-  // Who runs as somebody in the image must not run as this user instead.
-  if (!owned && attributes.uid !== 0) mode &= ~SETUID;
-  if (!owned && attributes.gid !== 0 && inode.type !== 'directory') mode &= ~SETGID;
-  // What this user may not enter it can neither read nor remove.
-  if (!isRoot && inode.type === 'directory') mode |= 0o700;
+  const mode = modeOnDisk(inode.type, attributes, owned);
   inode.unkept = owned && mode === attributes.mode ? undefined : { ...attributes, xattrs: undefined };
   return mode;
+}
+
+/**
+ * The mode that something is unpacked with by this user.
+ * @param owned whether it has the owner that the image says
+ */
+export function modeOnDisk(
+  type: TarMember['type'],
+  { uid, gid, mode }: Pick<Attributes, 'uid' | 'gid' | 'mode'>,
+  owned: boolean,
+): number {
+  let had = mode;
+  // Who runs as somebody in the image must not run as this user instead.
+  if (!owned && uid !== 0) had &= ~SETUID;
+  if (!owned && gid !== 0 && type !== 'directory') had &= ~SETGID;
+  return isRoot ? had : opened(type, had);
+}
+
+/** What this user may not enter it can neither read nor remove, and what it may not read it cannot copy. */
+export function opened(type: TarMember['type'], mode: number): number {
+  if (type === 'directory') return mode | 0o700;
+  return type === 'file' ? mode | 0o400 : mode;
 }
 
 /** The difference between two numbers next to each other where times of today are, in seconds. */

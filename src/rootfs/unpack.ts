@@ -1,9 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import type { Layer, OpenOptions } from '../image/model.ts';
 import { measuredTar } from '../layer/measured-tar.ts';
 import { readTar, type TarMember } from '../layer/tar-reader.ts';
 import { explainWriteError } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
+import type { Unkept } from './attributes.ts';
+import { pictureOf } from './picture.ts';
 import { type Unpacked, UnpackedRoot, type UnpackLimits } from './unpacked-root.ts';
 
 export interface UnpackOptions extends OpenOptions, UnpackLimits {
@@ -32,6 +35,49 @@ export async function unpackLayers(
   try {
     const root = new UnpackedRoot(folder, options);
     for (const layer of layers) await unpackLayer(layer, root, options);
+    return await root.finish();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
+    throw explainWriteError(error, folder);
+  }
+}
+
+/**
+ * Lays further layers over what {@link unpackLayers} made, or a copy of it that a command has changed since.
+ * @param unkept what in it is not as its image says
+ * @throws as unpackLayers; then the folder is of no use any more
+ */
+export async function unpackOver(
+  layers: readonly Layer[],
+  folder: string,
+  unkept: readonly Unkept[],
+  options: UnpackOptions = {},
+): Promise<Unpacked> {
+  try {
+    const root = new UnpackedRoot(folder, options, pictureOf(folder, unkept));
+    for (const layer of layers) await unpackLayer(layer, root, options);
+    return await root.finish();
+  } catch (error) {
+    throw explainWriteError(error, folder);
+  }
+}
+
+/**
+ * Unpacks one layer without what lies below it, into a new folder.
+ * @param implied folders of lower layers that have something of this one in them, which may not list them
+ * @throws as unpackLayers
+ */
+export async function unpackAlone(
+  layer: Layer,
+  folder: string,
+  implied: readonly TarMember[],
+  options: UnpackOptions = {},
+): Promise<Unpacked> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    const root = new UnpackedRoot(folder, options);
+    for (const member of implied) await root.add(member, Readable.from([]));
+    await unpackLayer(layer, root, options);
     return await root.finish();
   } catch (error) {
     await rm(folder, { recursive: true, force: true }).catch(() => {});

@@ -64,7 +64,7 @@ interface Linked {
  */
 export class UnpackedRoot {
   readonly #folder: string;
-  readonly #root = newFolder();
+  readonly #root: Folder;
   readonly #sizeLimit: number;
   readonly #memberLimit: number;
   #layer = 0;
@@ -73,11 +73,16 @@ export class UnpackedRoot {
   #xattrSize = 0;
   #specialFiles = 0;
 
-  constructor(folder: string, { sizeLimit = SIZE_LIMIT, memberLimit = MEMBER_LIMIT }: UnpackLimits) {
+  /** @param root what is in the folder already; its folders are to get what is pending for them in the end */
+  constructor(
+    folder: string,
+    { sizeLimit = SIZE_LIMIT, memberLimit = MEMBER_LIMIT }: UnpackLimits,
+    root: Folder = { ...newFolder(), pending: IMPLIED },
+  ) {
     this.#folder = folder;
     this.#sizeLimit = sizeLimit;
     this.#memberLimit = memberLimit;
-    this.#root.pending = IMPLIED;
+    this.#root = root;
   }
 
   beginLayer(): void {
@@ -275,7 +280,7 @@ export class UnpackedRoot {
     const first = new Map<Leaf, SpecialFile>();
     const further: SpecialFile[] = [];
     for (const { inode, file } of all) {
-      if (!isSpecial(inode)) continue;
+      if (!isSpecial(inode) || inode.pending === undefined) continue;
       const special = { path: file, leaf: inode };
       if (first.has(inode)) further.push(special);
       else first.set(inode, special);

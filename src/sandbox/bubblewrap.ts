@@ -1,10 +1,12 @@
-import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ControlGroup, makeControlGroup } from './control-group.ts';
-import type { Driver, Invocation } from './driver.ts';
-import { makeMountPoint, makeWorkingFolder } from './mount-point.ts';
+import type { Driver, Files, Invocation } from './driver.ts';
+import { hostEnvironment, quote } from './host-shell.ts';
+import { checkWorkingFolder, makePlaces, type Wanted } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
-import type { Limits, Order, Room } from './room.ts';
+import { makeOverlay, makePlacesIn } from './overlay.ts';
+import { type EmptyMount, isEmptyMount, type Limits, type Mount, type Order, type Room } from './room.ts';
 import { copyTree } from './view.ts';
 
 /** Who prepares the room. */
@@ -26,6 +28,11 @@ export function bubblewrap(authority: Authority, hasOverlay: boolean): Driver {
     name: 'bubblewrap',
     title: `bubblewrap as ${TITLES[authority]}, ${hasOverlay ? 'with overlay' : 'with a copy for each run'}`,
     isolatesNetwork: true,
+    files: {
+      method: hasOverlay ? 'overlay' : 'copy',
+      ids: IDS[authority],
+      entering: authority === 'root' ? [] : ['unshare', ...NAMESPACES[authority], '--'],
+    },
     prepare: (room, order, folder) => prepare(authority, hasOverlay, room, order, folder),
   };
 }
@@ -35,6 +42,8 @@ const TITLES: Readonly<Record<Authority, string>> = {
   'user-range': 'a user with a range of ids',
   user: 'a user with one id',
 };
+
+const IDS: Readonly<Record<Authority, Files['ids']>> = { root: 'root', 'user-range': 'range', user: 'one' };
 
 /** `unshare` of util-linux; `--map-auto` came with 2.38. */
 const NAMESPACES: Readonly<Record<Authority, readonly string[]>> = {
@@ -96,33 +105,41 @@ async function invoke(
 ): Promise<Invocation> {
   const { uid, gid, gids } = order.identity;
   const root = join(place, 'root');
-  const layers = await makeLayers(hasOverlay, room.root, folder);
   const files = await networkFiles(room, folder);
-
-  const stage: string[] = group === undefined ? [] : group.files.map((file) => `echo 0 > ${quote(file)}`);
+  const mounts = [...room.mounts, ...files];
+  const wanted = await Promise.all(mounts.map(wantedFor));
+  await checkWorkingFolder(order.cwd, room.mounts);
   await mkdir(root, { recursive: true });
-  if (hasOverlay) {
-    const options = `lowerdir=lower,upperdir=upper,workdir=work${authority === 'root' ? '' : ',userxattr'}`;
-    stage.push(`cd ${quote(folder)}`, `mount -t overlay overlay -o ${options} ${quote(root)}`, 'cd /');
-  } else stage.push(`mount --bind ${quote(layers.upper)} ${quote(root)}`);
 
-  const [dev, proc] = [
-    await makeMountPoint(layers, '/dev', 'directory'),
-    await makeMountPoint(layers, '/proc', 'directory'),
-  ];
+  const entering = [...NAMESPACES[authority], '--mount', '--propagation', 'private', '--'];
+  const stage: string[] = group === undefined ? [] : group.files.map((file) => `echo 0 > ${quote(file)}`);
+  const overlay = hasOverlay ? await makeOverlay(room, folder, root, authority === 'root') : undefined;
+  const upper = overlay?.upper ?? (await ownRoot(room, folder));
+  const { dev, proc, points, cwd, stubs } =
+    overlay === undefined
+      ? await makePlaces(upper, wanted, order.cwd)
+      : await makePlacesIn(overlay, root, entering, wanted, order.cwd);
+  stage.push(...(overlay?.mount ?? [`mount --bind ${quote(upper)} ${quote(root)}`]));
+
   const binds: string[] = [];
-  for (const [at, { source, target, isWritable }] of [...room.mounts, ...files].entries()) {
-    const isFolder = (await stat(source)).isDirectory();
-    const point = await makeMountPoint(layers, target, isFolder ? 'directory' : 'file', [dev, proc]);
+  for (const [at, mount] of mounts.entries()) {
+    const point = points[at] ?? '';
+    if (isEmptyMount(mount)) {
+      const size = mount.size === undefined ? [] : ['--size', String(mount.size)];
+      binds.push(...size, '--perms', '1777', '--tmpfs', point);
+      continue;
+    }
+    const { source, isWritable, owner } = mount;
+    // Where there is but one id, it stands for all.
+    if (owner !== undefined) stage.push(`chown ${owner.uid}:${owner.gid} ${quote(source)} 2>/dev/null || :`);
     let from = source;
     if (isOther) {
       from = join(place, `mount-${at}`);
-      await (isFolder ? mkdir(from) : writeFile(from, ''));
+      await (wanted[at]?.kind === 'directory' ? mkdir(from) : writeFile(from, ''));
       stage.push(`mount --rbind ${quote(source)} ${quote(from)}`);
     }
     binds.push(isWritable ? '--bind' : '--ro-bind', from, point);
   }
-  const cwd = await makeWorkingFolder(layers, order.cwd, room.mounts, [dev, proc]);
   const user = isOther || (authority === 'user' && uid !== 0);
   const hiddenArgs = [
     ...['--bind', root, '/', '--dev', dev, '--proc', proc],
@@ -148,33 +165,25 @@ async function invoke(
   stage.push('exec "$@"');
   return {
     file: 'unshare',
-    args: [
-      ...[...NAMESPACES[authority], '--mount', '--propagation', 'private', '--'],
-      ...['sh', '-c', `set -e\n${stage.join('\n')}`, 'sh', ...inner],
-    ],
+    args: [...entering, ...['sh', '-c', `set -e\n${stage.join('\n')}`, 'sh', ...inner]],
     env: hostEnvironment(),
     hiddenArgs,
     tellsProcess: true,
+    left: { folder: upper, stubs },
   };
 }
 
-async function makeLayers(hasOverlay: boolean, root: string, folder: string) {
-  const upper = join(folder, 'upper');
-  if (!hasOverlay) {
-    await copyTree(root, upper);
-    return { lower: upper, upper };
-  }
-  const like = await stat(root);
-  await mkdir(upper);
-  await chmod(upper, like.mode & 0o7777);
-  await mkdir(join(folder, 'work'));
-  await symlink(root, join(folder, 'lower'));
-  return { lower: root, upper };
+async function wantedFor(mount: Mount | EmptyMount): Promise<Wanted> {
+  const isFolder = isEmptyMount(mount) || (await stat(mount.source)).isDirectory();
+  return { target: mount.target, kind: isFolder ? 'directory' : 'file' };
 }
 
-/** What `unshare`, `sh`, `mount` and bubblewrap itself need; the command gets none of it. */
-function hostEnvironment(): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
+/** The root that the command may write to, where there is no overlay. */
+async function ownRoot({ root, isOwnRoot }: Room, folder: string): Promise<string> {
+  if (isOwnRoot) return root;
+  const copy = join(folder, 'upper');
+  await copyTree(root, copy);
+  return copy;
 }
 
 /** Without control groups, each process has its own limit of memory, and all of the user's in the namespace count. */
@@ -184,11 +193,6 @@ function limitsOf({ memory, processes }: Limits): readonly string[] {
     ...(processes === undefined ? [] : [`--nproc=${processes}`]),
   ];
   return limits.length === 0 ? [] : ['prlimit', ...limits, '--'];
-}
-
-/** For POSIX shells. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function dispose(place: string | undefined, group: ControlGroup | undefined): Promise<void> {

@@ -11,8 +11,27 @@ export interface Invocation {
   readonly tellsProcess?: boolean;
   /** Whether it traces all that the command starts (ptrace(2)), rather than to keep it in a namespace. */
   readonly traces?: boolean;
+  readonly left: Left;
   /** Takes away what was made for it beside its folder. */
   readonly dispose?: () => Promise<void>;
+}
+
+/** Where a command's changes are once it has ended, for as long as the run's folder is there. */
+export interface Left {
+  /** The upper folder of an overlay, or all of the root. */
+  readonly folder: string;
+  /** What was made in it for mounts, relative to it, folders before what is in them. */
+  readonly stubs: readonly string[];
+}
+
+/** What files are like that a driver's commands write. */
+export interface Files {
+  /** Whether a command's changes are apart from the root, in the form of overlayfs, or are made to a copy of it. */
+  readonly method: 'overlay' | 'copy';
+  /** Whose ids they have: the machine's; those of a range that a namespace maps; or all this user's. */
+  readonly ids: 'root' | 'range' | 'one';
+  /** What stands before a command that has to see their owners as commands in the sandbox do. */
+  readonly entering: readonly string[];
 }
 
 /** A way to run commands in a root file system without a daemon. */
@@ -22,6 +41,7 @@ export interface Driver {
   readonly title: string;
   /** Whether it can keep a command off the network. */
   readonly isolatesNetwork: boolean;
+  readonly files: Files;
   /** @param folder an empty folder for this run, of this user alone; the caller removes it */
   prepare(room: Room, order: Order, folder: string): Promise<Invocation>;
 }

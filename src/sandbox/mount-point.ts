@@ -1,30 +1,49 @@
-import type { Stats } from 'node:fs';
-import { chmod, chown, lstat, mkdir, readlink, realpath, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readlink, realpath, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
-import type { Mount } from './room.ts';
+import { type EmptyMount, isEmptyMount, type Mount } from './room.ts';
 
 /** Links that one path may lead through, as in Linux. */
-const LINK_LIMIT = 40;
+export const LINK_LIMIT = 40;
 
-/** Where a room's files come from, and where new ones go; both the same where the room has a copy of its own. */
-export interface Layers {
-  readonly lower: string;
-  readonly upper: string;
+/** A place that something will be mounted at. */
+export interface Wanted {
+  readonly target: string;
+  readonly kind: 'file' | 'directory';
+}
+
+/** Places without any link in them, absolute in the sandbox. */
+export interface Places {
+  readonly dev: string;
+  readonly proc: string;
+  /** One for each that was wanted. */
+  readonly points: readonly string[];
+  readonly cwd: string;
+  /** What was made for them, relative to the root, folders before what is in them. */
+  readonly stubs: readonly string[];
 }
 
 /**
- * Makes a place for a mount where there is none. Links are followed as they would be inside, so that nothing is made
- * or mounted outside the root (CVE-2024-1753). Nothing else may be changing the root meanwhile.
- * @param closed places that will hold something else, with links of its own; `/proc` leads anywhere (CVE-2024-21626)
- * @returns the place without any link in it, absolute in the sandbox
- * @throws OCISLIM_SANDBOX_FAILED where a file is in the way, or it leads to what is closed
+ * Makes places for mounts, and the folder that the command starts in, where there are none. Links are followed as they
+ * would be inside, so that nothing is made or mounted outside the root (CVE-2024-1753). Nothing else may be changing the
+ * root meanwhile. `/dev` and `/proc` will hold something else, with links that lead anywhere (CVE-2024-21626).
+ * @throws OCISLIM_SANDBOX_FAILED where a file is in the way, or a place is in `/dev` or `/proc`
  */
-export async function makeMountPoint(
-  { lower, upper }: Layers,
-  target: string,
-  kind: 'file' | 'directory',
-  closed: readonly string[] = [],
+export async function makePlaces(root: string, wanted: readonly Wanted[], cwd: string): Promise<Places> {
+  const stubs: string[] = [];
+  const dev = await makePlace(root, { target: '/dev', kind: 'directory' }, [], stubs);
+  const proc = await makePlace(root, { target: '/proc', kind: 'directory' }, [], stubs);
+  const points: string[] = [];
+  for (const each of [...wanted, { target: cwd, kind: 'directory' } as const])
+    points.push(await makePlace(root, each, [dev, proc], stubs));
+  return { dev, proc, points: points.slice(0, -1), cwd: points.at(-1) ?? '/', stubs };
+}
+
+async function makePlace(
+  root: string,
+  { target, kind }: Wanted,
+  closed: readonly string[],
+  stubs: string[],
 ): Promise<string> {
   let rest = target.split('/').filter(isPart);
   let trail: string[] = [];
@@ -39,18 +58,21 @@ export async function makeMountPoint(
     const path = [...trail, name].join('/');
     const taken = closed.find((each) => `/${path}` === each);
     if (taken !== undefined) throw inTheWay(target, `it leads into ${taken}`);
-    const there = await find({ lower, upper }, path);
-    if (there?.stats.isSymbolicLink()) {
+    const there = await lstat(join(root, path)).catch(() => undefined);
+    if (there?.isSymbolicLink()) {
       if (++links > LINK_LIMIT) throw inTheWay(target, 'links that lead nowhere');
-      const linkname = await readlink(there.path);
+      const linkname = await readlink(join(root, path));
       if (linkname.startsWith('/')) trail = [];
       rest = [...linkname.split('/').filter(isPart), ...rest];
       continue;
     }
     const isLast = rest.length === 0;
-    if (there === undefined) await create({ lower, upper }, trail, name, isLast ? kind : 'directory');
-    else if (!isLast && !there.stats.isDirectory()) throw inTheWay(target, `/${path} is a file`);
-    else if (isLast && there.stats.isDirectory() !== (kind === 'directory'))
+    if (there === undefined) {
+      stubs.push(path);
+      if (isLast && kind === 'file') await writeFile(join(root, path), '', { flag: 'wx', mode: 0o644 });
+      else await mkdir(join(root, path), { mode: 0o755 });
+    } else if (!isLast && !there.isDirectory()) throw inTheWay(target, `/${path} is a file`);
+    else if (isLast && there.isDirectory() !== (kind === 'directory'))
       throw inTheWay(target, `/${path} is ${kind === 'directory' ? 'a file' : 'a folder'}`);
     trail = [...trail, name];
   }
@@ -58,64 +80,50 @@ export async function makeMountPoint(
 }
 
 /**
- * Makes the folder that a command starts in. Where it is in a mount, links of what is mounted may not lead out of that.
+ * Takes places for mounts away again that nothing was put into. A command can have moved their parents away, and left links
+ * that lead to the host's folders.
+ */
+export async function removeStubs(root: string, stubs: readonly string[]): Promise<void> {
+  for (const stub of stubs.toReversed()) {
+    const parts = stub.split('/');
+    const above = await Promise.all(
+      parts.slice(1).map((_, at) => lstat(join(root, ...parts.slice(0, at + 1))).catch(() => undefined)),
+    );
+    if (!above.every((each) => each?.isDirectory())) continue;
+    const path = join(root, stub);
+    const there = await lstat(path).catch(() => undefined);
+    // What has something in it is the command's.
+    if (there?.isDirectory()) await rmdir(path).catch(() => {});
+    else if (there?.isFile() && there.size === 0) await rm(path);
+  }
+}
+
+/**
+ * Sees to it that links of what is mounted lead no command's folder out of that.
  * @throws OCISLIM_SANDBOX_FAILED
  */
-export async function makeWorkingFolder(
-  layers: Layers,
+export async function checkWorkingFolder(
   cwd: string,
-  mounts: readonly Mount[],
-  closed: readonly string[],
-): Promise<string> {
-  const inside = mounts.filter(({ target }) => cwd === target || cwd.startsWith(`${target}/`));
-  for (const { source, target } of inside) {
+  mounts: readonly (Mount | EmptyMount)[],
+): Promise<void> {
+  for (const mount of mounts) {
+    const { target } = mount;
+    if (cwd !== target && !cwd.startsWith(`${target}/`)) continue;
+    if (isEmptyMount(mount)) {
+      if (cwd !== target) throw inTheWay(cwd, `${target} is empty`);
+      continue;
+    }
+    const { source } = mount;
     const [real, root] = await Promise.all(
       [join(source, cwd.slice(target.length)), source].map((path) => realpath(path).catch(() => undefined)),
     );
     if (real === undefined || root === undefined || !`${real}/`.startsWith(`${root}/`))
       throw inTheWay(cwd, `it is no folder in ${target}`);
   }
-  return makeMountPoint(layers, cwd, 'directory', closed);
 }
 
 function isPart(part: string): boolean {
   return part !== '' && part !== '.';
-}
-
-async function find(
-  { lower, upper }: Layers,
-  path: string,
-): Promise<{ readonly path: string; readonly stats: Stats } | undefined> {
-  for (const folder of [upper, lower]) {
-    const full = join(folder, path);
-    const stats = await lstat(full).catch(() => undefined);
-    if (stats !== undefined) return { path: full, stats };
-  }
-  return undefined;
-}
-
-/** Folders that only the lower layer has get their like in the upper one, since that is what will be seen. */
-async function create(
-  { lower, upper }: Layers,
-  parents: readonly string[],
-  name: string,
-  kind: 'file' | 'directory',
-): Promise<void> {
-  for (let depth = 1; depth <= parents.length; depth++) {
-    const path = parents.slice(0, depth).join('/');
-    const made = await mkdir(join(upper, path)).then(
-      () => true,
-      () => false,
-    );
-    if (!made) continue;
-    const like = await lstat(join(lower, path));
-    await chmod(join(upper, path), like.mode & 0o7777);
-    // An ordinary user owns both.
-    await chown(join(upper, path), like.uid, like.gid).catch(() => {});
-  }
-  const full = join(upper, ...parents, name);
-  if (kind === 'directory') await mkdir(full, { mode: 0o755 });
-  else await writeFile(full, '', { flag: 'wx', mode: 0o644 });
 }
 
 function inTheWay(target: string, why: string): OcislimError {

@@ -1,13 +1,13 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
 import { which } from '../lib/which.ts';
 import type { Driver, Invocation } from './driver.ts';
-import { makeMountPoint, makeWorkingFolder } from './mount-point.ts';
+import { checkWorkingFolder, makePlaces } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import { launcher } from './old-calls.ts';
 import { loaderOf } from './proot-loader.ts';
-import type { Order, Room } from './room.ts';
+import { type EmptyMount, isEmptyMount, type Mount, type Order, type Room } from './room.ts';
 import { copyTree } from './view.ts';
 
 /**
@@ -18,29 +18,28 @@ export const proot: Driver = {
   name: 'proot',
   title: 'proot, with a copy for each run; without isolation from the network and from other processes',
   isolatesNetwork: false,
+  files: { method: 'copy', ids: process.geteuid?.() === 0 ? 'root' : 'one', entering: [] },
   prepare,
 };
 
 async function prepare(room: Room, order: Order, folder: string): Promise<Invocation> {
   const file = await which('proot');
   if (file === undefined) throw new OcislimError('OCISLIM_SANDBOX_FAILED', 'proot: it is not installed');
-  const root = join(folder, 'root');
-  await copyTree(room.root, root);
-  const layers = { lower: root, upper: root };
-  const given = [...room.mounts, ...(await networkFiles(room, folder))];
+  const root = room.isOwnRoot ? room.root : join(folder, 'root');
+  if (!room.isOwnRoot) await copyTree(room.root, root);
+  const mounts = [...room.mounts, ...(await networkFiles(room, folder))];
+  const sources = await Promise.all(mounts.map((mount, at) => sourceOf(mount, join(folder, `empty-${at}`))));
+  const wanted = await Promise.all(
+    mounts.map(async ({ target }, at) => {
+      const isFolder = (await stat(sources[at] ?? '')).isDirectory();
+      return { target, kind: isFolder ? 'directory' : 'file' } as const;
+    }),
+  );
+  await checkWorkingFolder(order.cwd, room.mounts);
+  const { dev, proc, points, cwd, stubs } = await makePlaces(root, wanted, order.cwd);
   // Without a place to bind to, it would make one in `/tmp`, which may not be writable.
-  const closed: string[] = [];
-  const binds: string[] = [];
-  for (const path of ['/proc', '/dev']) {
-    const point = await makeMountPoint(layers, path, 'directory');
-    binds.push('-b', `${path}:${point}`);
-    closed.push(point);
-  }
-  for (const { source, target } of given) {
-    const kind = (await stat(source)).isDirectory() ? 'directory' : 'file';
-    binds.push('-b', `${source}:${await makeMountPoint(layers, target, kind, closed)}`);
-  }
-  const cwd = await makeWorkingFolder(layers, order.cwd, room.mounts, closed);
+  const all = [['/proc', proc], ['/dev', dev], ...sources.map((source, at) => [source, points[at]])];
+  const binds = all.flatMap(([source, point]) => ['-b', `${source}:${point}`]);
   const { uid, gid } = order.identity;
   const user = uid === 0 && gid === 0 ? ['-0'] : ['-i', `${uid}:${gid}`];
   const args = ['-v', '-1', '-r', root, ...binds, '-w', cwd, ...user, ...order.args];
@@ -49,8 +48,16 @@ async function prepare(room: Room, order: Order, folder: string): Promise<Invoca
   if (loader !== undefined) await writeFile(loading, loader, { mode: 0o755 });
   const own = loader === undefined ? { PROOT_TMP_DIR: folder } : { PROOT_LOADER: loading };
   const env = { ...order.env, ...own };
-  if (process.arch !== 'x64') return { file, args, env, traces: true };
+  const left = { folder: root, stubs };
+  if (process.arch !== 'x64') return { file, args, env, traces: true, left };
   const launching = join(folder, 'launcher');
   await writeFile(launching, launcher(), { mode: 0o755 });
-  return { file: launching, args: [file, ...args], env, traces: true };
+  return { file: launching, args: [file, ...args], env, traces: true, left };
+}
+
+async function sourceOf(mount: Mount | EmptyMount, empty: string): Promise<string> {
+  if (!isEmptyMount(mount)) return mount.source;
+  await mkdir(empty);
+  await chmod(empty, 0o1777);
+  return empty;
 }

@@ -2,7 +2,11 @@
 export interface Room {
   /** A root file system on disk. The command may write to it; what it writes is gone afterwards. */
   readonly root: string;
-  readonly mounts: readonly Mount[];
+  /** Folders in the form of overlayfs that lie over the root, the lowest first; only for drivers that have it. */
+  readonly over?: readonly string[] | undefined;
+  /** Whether the root is this run's alone, so that a driver without overlay writes to it rather than to a copy. */
+  readonly isOwnRoot?: boolean | undefined;
+  readonly mounts: readonly (Mount | EmptyMount)[];
   /** `none` has a loopback interface alone. */
   readonly network: Network;
   readonly hostname: string;
@@ -18,6 +22,21 @@ export interface Mount {
   /** Absolute, in the sandbox; a link of the image there is followed within its root. */
   readonly target: string;
   readonly isWritable: boolean;
+  /** Whose the source becomes, as ids in the sandbox, where the driver can make it so; undefined: it stays as it is. */
+  readonly owner?: Pick<Identity, 'uid' | 'gid'> | undefined;
+}
+
+/** An empty folder that anybody may write to, and that is gone afterwards. */
+export interface EmptyMount {
+  readonly kind: 'empty';
+  /** As of {@link Mount}. */
+  readonly target: string;
+  /** In bytes; only where it is a file system of its own. */
+  readonly size?: number | undefined;
+}
+
+export function isEmptyMount(mount: Mount | EmptyMount): mount is EmptyMount {
+  return 'kind' in mount;
 }
 
 /** What a command may use; undefined is no limit of ours. */

@@ -7,7 +7,7 @@ import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { holdInterrupts } from '../lib/interrupts.ts';
 import { removeTree } from '../lib/remove-tree.ts';
-import type { Driver, Invocation } from './driver.ts';
+import type { Driver, Invocation, Left } from './driver.ts';
 import type { Order, Room } from './room.ts';
 
 /** How a command ended: with a code as shells tell it (128 and more for a signal), or because its time was up. */
@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly onOutput?: ((chunk: Buffer, stream: 'stdout' | 'stderr') => void) | undefined;
   /** Signals of this process that are passed on to the command. */
   readonly passesOn?: readonly NodeJS.Signals[];
+  /** Called when nothing of the command runs any more, and what it changed is still there. */
+  readonly whenEnded?: ((exit: Exit, left: Left) => Promise<void>) | undefined;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function runInRoom(
   driver: Driver,
   room: Room,
   order: Order,
-  { folder, signal, onOutput, passesOn = [] }: StartOptions,
+  { folder, signal, onOutput, passesOn = [], whenEnded }: StartOptions,
 ): Promise<Exit> {
   signal.throwIfAborted();
   requireNoNul(order);
@@ -44,7 +46,9 @@ export async function runInRoom(
     await mkdir(folder, { recursive: true, mode: 0o700 });
     invocation = await driver.prepare(room, order, folder);
     signal.throwIfAborted();
-    return await execute(invocation, { room, signal, onOutput, passesOn });
+    const exit = await execute(invocation, { room, signal, onOutput, passesOn });
+    await whenEnded?.(exit, invocation.left);
+    return exit;
   } finally {
     await invocation?.dispose?.();
     await removeTree(folder);
