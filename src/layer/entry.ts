@@ -18,6 +18,8 @@ export interface Entry {
   readonly linkname?: string | undefined;
   /** Opens a file's content, which must be exactly `size` bytes. */
   readonly open?: (() => Promise<Readable>) | undefined;
+  /** Extended attributes by name, as bytes. */
+  readonly xattrs?: ReadonlyMap<string, Buffer> | undefined;
   /** What the checks need of a file's content, where that is known already. */
   readonly facts?: FileFacts | undefined;
 }
