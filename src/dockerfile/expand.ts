@@ -1,7 +1,7 @@
 import { OcislimError } from '../lib/errors.ts';
 import { dockerfileError, type Place } from './error.ts';
-import { parseGlob, replaceGlob, trimGlob } from './glob.ts';
 import { isSpace } from './lines.ts';
+import { parseGlob, replaceGlob, trimGlob } from './text-glob.ts';
 
 /** Variables; undefined is unset, which is not the same as empty. */
 export interface Scope {

@@ -14,6 +14,8 @@ export interface FileTree {
   lookup(path: string, options?: { readonly followLast?: boolean }): Promise<FileNode | undefined>;
   /** The names in a folder, sorted by bytes; none where there is no folder. */
   list(path: string): Promise<readonly string[]>;
+  /** Whether something is at a path, but left out, as by `.dockerignore`; for messages. */
+  isLeftOut?(path: string): Promise<boolean>;
   /** The content of a file that `lookup` gave. */
   open(node: FileNode): Promise<Readable>;
   /** The sha256 of the content, in hex; kept between runs where the file can be told to be the same. */

@@ -1,107 +1,141 @@
-/** A pattern of `${x#p}` and its like: characters, `?` for any one, `*` for any number; neither is a line's end. */
-export type Glob = readonly (string | typeof ANY | typeof MANY)[];
-
-const ANY = Symbol('?');
-const MANY = Symbol('*');
-
 /**
- * Reads a pattern. A backslash makes `*`, `?` and a backslash ordinary, and is dropped before `}` and `/`, which had to be
- * escaped to get here.
- * @throws what `fail` makes of an escape that means nothing
+ * A pattern of which many paths are asked. It is followed character by character in all its possible places at once, so
+ * that no pattern takes longer than its length times the path's (what regular expressions cannot promise).
  */
-export function parseGlob(pattern: string, fail: (why: string) => Error): Glob {
-  const glob: (string | symbol)[] = [];
-  const chars = [...pattern];
-  for (let at = 0; at < chars.length; at++) {
-    const char = chars[at] ?? '';
-    if (char === '*') glob.push(MANY);
-    else if (char === '?') glob.push(ANY);
-    else if (char === '\\') {
-      const next = chars[++at];
-      if (next === undefined || !'*?\\}/'.includes(next))
-        throw fail(`pattern ${pattern.slice(0, 60)}: \\ before ${next ?? 'its end'} means nothing`);
-      glob.push(next);
-    } else glob.push(char);
-  }
-  return glob as Glob;
+export interface Glob {
+  matches(text: string): boolean;
 }
 
-/** Where the pattern matches, in characters. */
-interface Match {
-  readonly start: number;
-  readonly end: number;
+export interface GlobOptions {
+  /** Whether `**` goes through folders, as in `.dockerignore`; else it is the same as `*`, as in Go's filepath.Match. */
+  readonly folders?: boolean;
 }
 
-/**
- * The first match from `from` on, there the longest or shortest. All starts are followed at once, so that it takes time in
- * proportion to text and pattern, whatever they are.
- */
-export function findGlob(
-  glob: Glob,
-  text: readonly string[],
-  from: number,
-  { isAnchored, isLongest }: { readonly isAnchored: boolean; readonly isLongest: boolean },
-): Match | undefined {
-  let best: Match | undefined;
-  // For each place in the pattern the earliest start from which it is reached.
-  let states = new Map<number, number>();
-  for (let at = from; ; at++) {
-    if (best === undefined && (!isAnchored || at === from)) enter(states, glob, 0, at);
-    const start = states.get(glob.length);
-    if (
-      start !== undefined &&
-      (best === undefined || start < best.start || (start === best.start && isLongest))
-    )
-      best = { start, end: at };
-    const { start: limit = Number.POSITIVE_INFINITY } = best ?? {};
-    const char = text[at];
-    if (char === undefined) return best;
-    const next = new Map<number, number>();
-    for (const [state, begun] of states) {
-      if (begun > limit || (begun === limit && !isLongest)) continue;
-      const part = glob[state];
-      if (part === MANY && char !== '\n') enter(next, glob, state, begun);
-      else if (part === char || (part === ANY && char !== '\n')) enter(next, glob, state + 1, begun);
+type Token =
+  | { readonly kind: 'character'; readonly value: string }
+  | {
+      readonly kind: 'class';
+      readonly isNegated: boolean;
+      readonly ranges: readonly (readonly [number, number])[];
     }
-    if (next.size === 0 && (best !== undefined || isAnchored)) return best;
-    states = next;
-  }
+  /** `?`, `*`, `**` at the end, and `**` before something: any folders, or none. */
+  | { readonly kind: 'one' | 'some' | 'everything' | 'folders' };
+
+/** Undefined for a pattern that is none, such as `[a`. */
+export function compileGlob(pattern: string, options: GlobOptions = {}): Glob | undefined {
+  const tokens = tokensOf(Array.from(pattern), options.folders ?? false);
+  return tokens && { matches: (text) => follow(tokens, text) };
 }
 
-function enter(states: Map<number, number>, glob: Glob, first: number, start: number): void {
-  for (let state = first; ; state++) {
-    const known = states.get(state);
-    if (known === undefined || known > start) states.set(state, start);
-    if (glob[state] !== MANY) return;
-  }
+/** Whether a path has a wildcard in it that is not escaped. */
+export function hasWildcard(path: string): boolean {
+  return /^(?:[^\\*?[]|\\[\s\S]|\\$)*[*?[]/.test(path);
 }
 
-/** The text without the part at its start or end that matches, the shortest or the longest. */
-export function trimGlob(text: string, glob: Glob, side: 'start' | 'end', isLongest: boolean): string {
-  const chars = [...text];
-  if (side === 'start') {
-    const match = findGlob(glob, chars, 0, { isAnchored: true, isLongest });
-    return match === undefined ? text : chars.slice(match.end).join('');
+function tokensOf(characters: readonly string[], folders: boolean): readonly Token[] | undefined {
+  const tokens: Token[] = [];
+  for (let at = 0; at < characters.length; at++) {
+    const value = characters[at] ?? '';
+    if (value === '?') tokens.push({ kind: 'one' });
+    else if (value === '*' && folders && characters[at + 1] === '*') {
+      at++;
+      if (characters[at + 1] === '/') at++;
+      tokens.push({ kind: at + 1 >= characters.length ? 'everything' : 'folders' });
+    } else if (value === '*') {
+      if (tokens.at(-1)?.kind !== 'some') tokens.push({ kind: 'some' });
+    } else if (value === '[') {
+      const read = readClass(characters, at + 1);
+      if (read === undefined) return undefined;
+      tokens.push(read.token);
+      at = read.end;
+    } else if (value === '\\') {
+      const escaped = characters[++at];
+      if (escaped === undefined) return undefined;
+      tokens.push({ kind: 'character', value: escaped });
+    } else tokens.push({ kind: 'character', value });
   }
-  const match = findGlob([...glob].reverse(), chars.reverse(), 0, { isAnchored: true, isLongest });
-  return match === undefined ? text : chars.slice(match.end).reverse().join('');
+  return tokens;
 }
 
-/** The text with the first match, or every one, replaced. */
-export function replaceGlob(text: string, glob: Glob, replacement: string, isEvery: boolean): string {
-  const chars = [...text];
-  const parts: string[] = [];
-  let at = 0;
-  for (let search = 0; search <= chars.length; ) {
-    const match = findGlob(glob, chars, search, { isAnchored: false, isLongest: true });
-    if (match === undefined) break;
-    // Nothing is no match right behind another one.
-    if (match.end > match.start || match.start > at || at === 0) {
-      parts.push(chars.slice(at, match.start).join(''), replacement);
-      at = match.end;
-      if (!isEvery) break;
+/** A character class, as Go's filepath.Match reads it; `end` is its closing bracket. */
+function readClass(
+  characters: readonly string[],
+  start: number,
+): { readonly token: Token; readonly end: number } | undefined {
+  const isNegated = characters[start] === '^';
+  let at = isNegated ? start + 1 : start;
+  const ranges: [number, number][] = [];
+  const next = (): number | undefined => {
+    if (characters[at] === '\\') at++;
+    return characters[at++]?.codePointAt(0);
+  };
+  while (characters[at] !== ']' || ranges.length === 0) {
+    if (characters[at] === ']' || characters[at] === '-') return undefined;
+    const low = next();
+    if (low === undefined) return undefined;
+    let high: number | undefined = low;
+    if (characters[at] === '-') {
+      at++;
+      if (characters[at] === ']' || characters[at] === '-') return undefined;
+      high = next();
     }
-    search = match.end > match.start ? match.end : match.end + 1;
+    if (high === undefined || at >= characters.length) return undefined;
+    ranges.push([low, high]);
   }
-  return [...parts, chars.slice(at).join('')].join('');
+  return { token: { kind: 'class', isNegated, ranges }, end: at };
+}
+
+function follow(tokens: readonly Token[], text: string): boolean {
+  let places = new Set<number>();
+  enter(tokens, places, 0);
+  for (const character of text) {
+    const after = new Set<number>();
+    for (const place of places) {
+      const token = tokens[place];
+      if (token !== undefined) step(tokens, after, place, token, character);
+    }
+    if (after.size === 0) return false;
+    places = after;
+  }
+  return places.has(tokens.length);
+}
+
+/** Comes to a place, and to those behind what may be empty. */
+function enter(tokens: readonly Token[], places: Set<number>, place: number): void {
+  let at = place;
+  places.add(at);
+  while (['some', 'everything', 'folders'].includes(tokens[at]?.kind ?? '')) places.add(++at);
+}
+
+function step(
+  tokens: readonly Token[],
+  after: Set<number>,
+  place: number,
+  token: Token,
+  character: string,
+): void {
+  switch (token.kind) {
+    case 'character':
+      if (character === token.value) enter(tokens, after, place + 1);
+      return;
+    case 'one':
+      if (character !== '/') enter(tokens, after, place + 1);
+      return;
+    case 'class': {
+      const code = character.codePointAt(0) ?? 0;
+      const isIn = token.ranges.some(([low, high]) => low <= code && code <= high);
+      if (isIn !== token.isNegated) enter(tokens, after, place + 1);
+      return;
+    }
+    case 'some':
+      if (character !== '/') enter(tokens, after, place);
+      return;
+    case 'everything':
+      enter(tokens, after, place);
+      return;
+    case 'folders':
+      // It ends with a slash: behind it is only who has just read one.
+      after.add(place);
+      if (character === '/') enter(tokens, after, place + 1);
+  }
 }

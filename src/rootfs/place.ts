@@ -65,7 +65,8 @@ function requireFolders(path: string, wanted: string, tree: Tree): void {
   }
 }
 
-function parentEntry(path: string, tree: Tree, mtime: number): Entry | undefined {
+/** What a layer says of a folder that its entries are in; undefined where an engine would guess it right. */
+export function parentEntry(path: string, tree: Tree, mtime: number): Entry | undefined {
   const there = tree.lookup(path, { followLast: false });
   const usual = { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, mtime } as const;
   if (there === undefined) return usual;
@@ -74,7 +75,7 @@ function parentEntry(path: string, tree: Tree, mtime: number): Entry | undefined
 }
 
 /** `a`, `a/b` for `a/b/c`. */
-function parentsOf(path: string): string[] {
+export function parentsOf(path: string): string[] {
   const parts = path.split('/');
   return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
 }

@@ -1,0 +1,117 @@
+import { Readable } from 'node:stream';
+import { decompress } from '../layer/compression.ts';
+import { OcislimError } from '../lib/errors.ts';
+
+/** What an archive may be compressed with. */
+export type Packing = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
+
+const MAGIC: readonly (readonly [Packing, readonly number[]])[] = [
+  ['gzip', [0x1f, 0x8b, 8]],
+  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  ['bzip2', [0x42, 0x5a, 0x68]],
+  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
+];
+
+export function detectPacking(bytes: Uint8Array): Packing {
+  const found = MAGIC.find(([, magic]) => magic.every((byte, at) => bytes[at] === byte));
+  return found?.[0] ?? 'none';
+}
+
+const BLOCK = 512;
+
+/**
+ * The tar that a file is, without its compression; undefined for a file that is none, whatever it is compressed with.
+ * @param open may be called twice
+ */
+export async function openTarStream(
+  open: () => Promise<Readable>,
+  what: string,
+): Promise<Readable | undefined> {
+  const { head, stream } = await peek(await open(), 6);
+  const packing = detectPacking(head);
+  try {
+    const unpacked = await peek(await unpackStream(stream, packing, what), BLOCK);
+    if (isHeader(unpacked.head)) return unpacked.stream;
+    unpacked.stream.destroy();
+  } catch (error) {
+    // What is no archive is not damaged: it is just a file that begins like one.
+    if (!(error instanceof OcislimError) || error.code !== 'OCISLIM_ARCHIVE_INVALID') throw error;
+  }
+  stream.destroy();
+  return undefined;
+}
+
+/** @throws through the stream OCISLIM_ARCHIVE_INVALID for damaged data */
+export async function unpackStream(stream: Readable, packing: Packing, what: string): Promise<Readable> {
+  if (packing === 'bzip2') return explained(await bunzip2(stream), packing, what);
+  if (packing === 'xz') return explained(await unxz(stream), packing, what);
+  return decompress(stream, packing);
+}
+
+async function bunzip2(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
+  const { default: unbzip2 } = await import('unbzip2-stream');
+  const decoder = unbzip2();
+  stream.on('error', (error) => decoder.emit('error', error));
+  return Readable.from(new Readable().wrap(stream.pipe(decoder)));
+}
+
+async function unxz(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
+  const { XzReadableStream } = await import('xz-decompress');
+  const web = Readable.toWeb(stream) as unknown as ReadableStream<Uint8Array>;
+  return new XzReadableStream(web) as unknown as AsyncIterable<Uint8Array>;
+}
+
+function explained(bytes: AsyncIterable<Uint8Array>, packing: Packing, what: string): Readable {
+  const read = async function* () {
+    try {
+      yield* bytes;
+    } catch (error) {
+      if (error instanceof OcislimError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new OcislimError('OCISLIM_ARCHIVE_INVALID', `${what}: damaged ${packing} data (${why})`, {
+        cause: error,
+      });
+    }
+  };
+  return Readable.from(read(), { objectMode: false });
+}
+
+/** The first bytes of a stream, at least so many where it has them, and the stream with them. */
+export async function peek(
+  stream: Readable,
+  size: number,
+): Promise<{ readonly head: Buffer; readonly stream: Readable }> {
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  let head = Buffer.alloc(0);
+  while (head.length < size) {
+    const { value, done } = await chunks.next();
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  const all = async function* () {
+    try {
+      yield head;
+      for (;;) {
+        const { value, done } = await chunks.next();
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      stream.destroy();
+    }
+  };
+  return { head, stream: Readable.from(all(), { objectMode: false }) };
+}
+
+/** Whether a block is a header of any kind of tar: its checksum is right (POSIX, ustar Interchange Format). */
+function isHeader(block: Buffer): boolean {
+  if (block.length < BLOCK || block.subarray(0, BLOCK).every((byte) => byte === 0)) return false;
+  const text = block
+    .toString('latin1', 148, 156)
+    .replace(/[\0 ]+$/, '')
+    .trim();
+  if (!/^[0-7]+$/.test(text)) return false;
+  let sum = 0;
+  for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 32 : (block[at] ?? 0);
+  return sum === Number.parseInt(text, 8);
+}
