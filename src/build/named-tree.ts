@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { openFolderTree, treeOfLayers } from '../dockerfile/context-tree.ts';
+import { openFolderTree } from '../dockerfile/context-tree.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
+import { treeOfLayers } from '../dockerfile/layer-tree.ts';
+import { lazily } from '../lib/lazily.ts';
 import type { Context } from '../transports/context.ts';
 import { findStage } from './graph.ts';
 import { openImage } from './images.ts';
@@ -41,11 +43,19 @@ async function folderOf(given: string, { cwd }: Context): Promise<string | undef
   return found?.isDirectory() ? path : undefined;
 }
 
-function treeOf(name: string, state: StageState, tree: StageTree, context: Context): FileTree {
-  return treeOfLayers({
+/** A stage's or an image's files, which need not be looked into to be told from others. */
+function treeOf(name: string, state: StageState, stage: StageTree, context: Context): FileTree {
+  const merged = lazily(async () => {
+    const tree = await stage.of(state.layers);
+    const identity = chainOf(state);
+    return treeOfLayers({ name, identity, tree, open: (node) => openNode(node, state, context) });
+  });
+  return {
     name,
     identity: chainOf(state),
-    tree: () => tree.of(state.layers),
-    open: (node) => openNode(node, state, context),
-  });
+    lookup: async (path, options) => (await merged()).lookup(path, options),
+    list: async (path) => (await merged()).list(path),
+    open: async (node) => (await merged()).open(node),
+    digest: async (node) => (await merged()).digest(node),
+  };
 }
