@@ -94,12 +94,13 @@ export function modeOnDisk(
   type: TarMember['type'],
   { uid, gid, mode }: Pick<Attributes, 'uid' | 'gid' | 'mode'>,
   owned: boolean,
+  asRoot: boolean = isRoot,
 ): number {
   let had = mode;
   // Who runs as somebody in the image must not run as this user instead.
   if (!owned && uid !== 0) had &= ~SETUID;
   if (!owned && gid !== 0 && type !== 'directory') had &= ~SETGID;
-  return isRoot ? had : opened(type, had);
+  return asRoot ? had : opened(type, had);
 }
 
 /** What this user may not enter it can neither read nor remove, and what it may not read it cannot copy. */

@@ -23,7 +23,9 @@ export function pictureOf(folder: string, unkept: readonly Unkept[]): Folder {
     }
     chmodSync(full, 0o700);
     const { uid, gid, mode, mtimeNs } = stats;
-    const known = { uid: Number(uid), gid: Number(gid), mode: Number(mode & 0o7777n) };
+    // An ordinary user's files are the image's root's.
+    const owner = process.geteuid?.() === 0 ? { uid: Number(uid), gid: Number(gid) } : { uid: 0, gid: 0 };
+    const known = { ...owner, mode: Number(mode & 0o7777n) };
     const inode: Folder = {
       ...newFolder(),
       pending: note === undefined ? { ...known, mtime: seconds(mtimeNs) } : note,

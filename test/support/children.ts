@@ -25,7 +25,7 @@ export function bundled(name: string): Promise<string> {
       external: ['@napi-rs/xattr'],
       // For the parts that are CommonJS.
       banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+        js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
       },
     }).then(() => outfile);
     bundles.set(name, bundle);
