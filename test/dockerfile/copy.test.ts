@@ -539,7 +539,6 @@ describe('--parents', () => {
         'f 644 0:0 n/other/z.md = Z',
       ],
     ],
-    ],
     [
       'takes wildcards before the pivot',
       { sources: ['o*r/./x'], destination: '/n/', parents: true },
@@ -662,11 +661,7 @@ type Refused = readonly [
 
 describe('what is refused', () => {
   const refused: readonly Refused[] = [
-    [
-      'a file that is not there',
-      { sources: ['a.tx'] },
-      'NOT_FOUND',
-      /^a\.tx: not in the build context$/],
+    ['a file that is not there', { sources: ['a.tx'] }, 'NOT_FOUND', /^a\.tx: not in the build context$/],
     ['the same in other letters', { sources: ['dir/SUB/y.md'] }, 'NOT_FOUND', /dir\/SUB/],
     ['one that nothing resembles', { sources: ['quite/else'] }, 'NOT_FOUND', /quite\/else/],
     ['a link to nothing', { sources: ['lost'] }, 'NOT_FOUND', /it is a link to nowhere/],
@@ -678,7 +673,8 @@ describe('what is refused', () => {
       'several files for one path',
       { sources: ['a.txt', 'b.txt'], destination: '/both' },
       'INVALID',
-      /several sources, but \/both/],
+      /several sources, but \/both/,
+    ],
     [
       'several files of a wildcard for one path',
       { sources: ['*.txt'], destination: '/both' },
