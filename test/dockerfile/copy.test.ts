@@ -529,13 +529,14 @@ describe('--parents', () => {
     ],
     [
       'takes wildcards, and the two stars',
-      { sources: ['**/x'], destination: '/n/', parents: true },
+      { sources: ['**/*.md'], destination: '/n/', parents: true },
       [
         'd 755 0:0 n',
         'd 700 0:0 n/dir',
-        'f 644 0:0 n/dir/x = X',
+        'd 2750 0:0 n/dir/sub',
+        'f 644 0:0 n/dir/sub/y.md = Y',
         'd 755 0:0 n/other',
-        'f 644 0:0 n/other/x = OX',
+        'f 644 0:0 n/other/z.md = Z',
       ],
     ],
     [
@@ -656,18 +657,11 @@ type Refused = readonly [
   request: Partial<CopyRequest>,
   code: 'NOT_FOUND' | 'INVALID',
   message: RegExp,
-  hint?: RegExp,
 ];
 
 describe('what is refused', () => {
   const refused: readonly Refused[] = [
-    [
-      'a file that is not there',
-      { sources: ['a.tx'] },
-      'NOT_FOUND',
-      /^a\.tx: not in the build context$/,
-      /did you mean a\.txt\?/,
-    ],
+    ['a file that is not there', { sources: ['a.tx'] }, 'NOT_FOUND', /^a\.tx: not in the build context$/],
     ['the same in other letters', { sources: ['dir/SUB/y.md'] }, 'NOT_FOUND', /dir\/SUB/],
     ['one that nothing resembles', { sources: ['quite/else'] }, 'NOT_FOUND', /quite\/else/],
     ['a link to nothing', { sources: ['lost'] }, 'NOT_FOUND', /it is a link to nowhere/],
@@ -680,7 +674,6 @@ describe('what is refused', () => {
       { sources: ['a.txt', 'b.txt'], destination: '/both' },
       'INVALID',
       /several sources, but \/both/,
-      /\/both\//,
     ],
     [
       'several files of a wildcard for one path',
@@ -782,10 +775,9 @@ describe('what is refused', () => {
       /removes files/,
     ],
   ];
-  it.each(refused)('%s', async (_, request, code, message, hint) => {
+  it.each(refused)('%s', async (_, request, code, message) => {
     const error = await plan({ destination: '/n', ...request }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: `OCISLIM_INPUT_${code}`, message: expect.stringMatching(message) });
-    if (hint !== undefined) expect(error).toMatchObject({ hint: expect.stringMatching(hint) });
   });
 
   it.each(['fifo', 'device'] as const)('a %s', async (type) => {
@@ -794,6 +786,14 @@ describe('what is refused', () => {
       code: 'OCISLIM_INPUT_INVALID',
       message: `d: /d/odd is a ${type}`,
     });
+  });
+
+  it.each([
+    ['what a file may be called', { sources: ['a.tx'] }, 'did you mean a.txt?'],
+    ['what a file is called in other letters', { sources: ['dir/SUB'] }, 'did you mean dir/sub?'],
+    ['a slash for several files', { sources: ['a.txt', 'b.txt'] }, 'end the destination with a slash: /n/'],
+  ])('tells %s', async (_, request, hint) => {
+    await expect(plan({ destination: '/n', ...request })).rejects.toMatchObject({ hint });
   });
 
   it('says what .dockerignore hides', async () => {
