@@ -30,7 +30,7 @@ export async function runStep(
   const { request, args } = step.env;
   const argv = argvOf(shellScript(instruction.command), state.config);
   const network = networkOf(instruction, words, request.network);
-  const mounts = await describeMounts(instruction, words, state, step);
+  const mounts = await describeMounts(instruction, state, step);
   const env = { PATH: DEFAULT_PATH, ...Object.fromEntries(state.vars) };
   const { User = '', WorkingDir } = state.config;
   const cwd = WorkingDir || '/';
@@ -110,7 +110,7 @@ async function runOrder(
   const { code, layer } = await runLayer({ ...run, onOutput }, context);
   lines.end();
   if (code === 0) return { layer };
-  if (request.debugShell) await debugShell(run, source, context);
+  if (request.debugShell) await debugShell(run, context);
   throw new OcislimError('OCISLIM_STEP_FAILED', `RUN ended with exit code ${code}: ${source}`, {
     output: last,
     hint: request.debugShell ? undefined : 'the same with --debug-shell opens a shell at this point',

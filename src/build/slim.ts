@@ -56,7 +56,7 @@ export async function slim(request: SlimRequest, context: Context): Promise<Slim
   const tree = await built.stage.tree.of(built.stage.state.layers);
   const artifact = findArtifact(built.stage, tree, request.artifact);
   const dest = `/usr/local/bin/${posix.basename(artifact.path)}`;
-  const { base, check } = await chooseBase(artifact, dest, built.stage, request.base, context);
+  const { base, check } = await chooseBase(artifact, dest, built.stage, request, context);
   const text = multiStage(file, built.stage, artifact.path, dest, base);
   const proposed = await buildImages({ ...request.build, text }, context);
   return {
@@ -114,13 +114,14 @@ async function chooseBase(
   artifact: Node,
   dest: string,
   stage: BuiltStage,
-  wanted: string | undefined,
+  { build, base: wanted }: SlimRequest,
   context: Context,
 ): Promise<{ readonly base: string; readonly check: readonly Finding[] }> {
   const tried: { readonly base: string; readonly check: readonly Finding[] }[] = [];
   for (const base of wanted === undefined ? BASES : [wanted]) {
     try {
-      tried.push({ base, check: await judgeOn(base, artifact, dest, stage, context) });
+      const where = build.contexts.get(base) ?? base;
+      tried.push({ base, check: await judgeOn(where, artifact, dest, stage, context) });
     } catch (error) {
       if (wanted !== undefined || isAbort(error)) throw error;
       context.progress.note(

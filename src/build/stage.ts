@@ -72,7 +72,8 @@ async function begin(from: FromInstruction, at: number, env: BuildEnvironment): 
     return { state: beginWithStage(state), base, triggers: state.config.OnBuild ?? [], isStage: true };
   }
   const opened = await openImage(request.contexts.get(name) ?? name, platform, request.created, context);
-  return { ...opened, isStage: false };
+  // Messages, and the image's annotations, have the name as it is written.
+  return { ...opened, base: { ...opened.base, name }, isStage: false };
 }
 
 function platformOf(text: string): Platform {

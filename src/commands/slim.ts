@@ -19,6 +19,7 @@ export function slimCommand(signal: AbortSignal): Command {
     .option('-C, --context <folder>', 'the build context (default: where the Dockerfile is)')
     .option('--artifact <path>', 'the program that the image is for (default: the one it starts, or makes)')
     .option('--base <ref>', 'what it goes on (default: the smallest on which it will start)')
+    .option('--build-context <name=where>', 'what a name in FROM stands for; repeatable', collect)
     .option('--build-arg <name[=value]>', 'value of an ARG; repeatable', collect)
     .option(
       '--secret <id=ID[,src=FILE|,env=NAME]>',
