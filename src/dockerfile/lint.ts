@@ -1,4 +1,3 @@
-import { nearest } from '../config/nearest.ts';
 import { OcislimError } from '../lib/errors.ts';
 import type {
   ArgInstruction,
@@ -15,6 +14,7 @@ import { expandHeredoc, expandWord, unquoteWord } from './expand.ts';
 import { heredocsOf } from './instructions.ts';
 import { logicalLine, sourceLines } from './lines.ts';
 import { mountFields } from './mounts.ts';
+import { similarTo } from './statement.ts';
 
 export interface LintOptions {
   /** Values of arguments, which are then taken for their defaults. */
@@ -42,13 +42,14 @@ export function lintDockerfile(file: Dockerfile, options: LintOptions = {}): War
   copiedStages(file, report);
   for (const stage of file.stages) {
     repeated(stage, report);
-    shellForms(file, stage, report);
     for (const instruction of stage.instructions) single(instruction, report);
   }
+  const bases = basesOf(file);
+  shellForms(file, bases, report);
   secrets(file, report);
-  workingFolders(file, report);
-  variables(file, report);
-  unusedArguments(file, report);
+  workingFolders(file, bases, report);
+  variables(file, bases, report);
+  unusedArguments(file, bases, report);
   return warnings.sort(
     (a, b) => a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column,
   );
@@ -162,7 +163,7 @@ function imageArguments(file: Dockerfile, { buildArgs }: LintOptions, report: Re
     for (const word of [from.image, from.platform]) {
       if (word === undefined) continue;
       for (const name of unsetIn(word.text, file, (it) => (declared.has(it) ? 'x' : undefined))) {
-        const similar = nearest(name, [...declared]);
+        const similar = similarTo(name, [...declared]);
         const hint = similar === undefined ? '' : ` (did you mean ${similar}?)`;
         report('UndefinedArgInFrom', word.range, `ARG ${name} is not declared before FROM${hint}`);
       }
@@ -216,19 +217,19 @@ function unsetIn(
 }
 
 function copiedStages(file: Dockerfile, report: Report): void {
-  const all = file.stages.flatMap(({ from }) => from.name ?? []);
-  const earlier: string[] = [];
+  const all = new Set(file.stages.map(({ from }) => from.name));
+  const earlier = new Set<string>();
   for (const { from, instructions } of file.stages) {
     for (const instruction of instructions) {
       for (const { name, range } of sourcesOf(instruction)) {
         const lower = name.toLowerCase();
-        if (earlier.includes(lower) || /[$/:@.]|^\d+$/.test(name) || name === '') continue;
+        if (earlier.has(lower) || /[$/:@.]|^\d+$/.test(name) || name === '') continue;
         if (lower === from.name) continue;
-        if (all.includes(lower)) {
+        if (all.has(lower)) {
           report('UndefinedStage', range, `stage ${name} comes later; here it is an image's name`);
           continue;
         }
-        const similar = nearest(lower, earlier);
+        const similar = similarTo(lower, [...earlier]);
         if (similar !== undefined)
           report(
             'UndefinedStage',
@@ -237,7 +238,7 @@ function copiedStages(file: Dockerfile, report: Report): void {
           );
       }
     }
-    if (from.name !== undefined) earlier.push(from.name);
+    if (from.name !== undefined) earlier.add(from.name);
   }
 }
 
@@ -264,34 +265,33 @@ function repeated({ instructions }: Stage, report: Report): void {
 }
 
 /** Whoever chose a shell wants it. */
-function shellForms(file: Dockerfile, stage: Stage, report: Report): void {
-  let hasShell = basesOf(file, stage).some(({ instructions }) =>
-    instructions.some(({ kind }) => kind === 'shell'),
-  );
-  for (const instruction of stage.instructions) {
-    if (instruction.kind === 'shell') hasShell = true;
-    if (hasShell || (instruction.kind !== 'cmd' && instruction.kind !== 'entrypoint')) continue;
-    if (instruction.command.form === 'exec') continue;
-    const keyword = instruction.kind.toUpperCase();
-    const message = `${keyword} runs in a shell, which passes no signals on; write ${keyword} ["…"]`;
-    report('JSONArgsRecommended', instruction.range, message);
+function shellForms(file: Dockerfile, bases: Bases, report: Report): void {
+  const chosen = new Set<Stage | undefined>();
+  for (const stage of file.stages) {
+    if (chosen.has(bases.get(stage))) chosen.add(stage);
+    for (const instruction of stage.instructions) {
+      if (instruction.kind === 'shell') chosen.add(stage);
+      if (chosen.has(stage) || (instruction.kind !== 'cmd' && instruction.kind !== 'entrypoint')) continue;
+      if (instruction.command.form === 'exec') continue;
+      const keyword = instruction.kind.toUpperCase();
+      const message = `${keyword} runs in a shell, which passes no signals on; write ${keyword} ["…"]`;
+      report('JSONArgsRecommended', instruction.range, message);
+    }
   }
 }
 
-/** The stages a stage is built from, the nearest first. */
-function basesOf(file: Dockerfile, stage: Stage): Stage[] {
-  const bases: Stage[] = [];
-  for (let at: Stage | undefined = stage; at !== undefined; ) {
-    at = baseOf(file, at);
-    if (at !== undefined) bases.push(at);
+/** The earlier stage that a stage is built from. */
+type Bases = ReadonlyMap<Stage, Stage>;
+
+function basesOf({ stages }: Dockerfile): Bases {
+  const named = new Map<string, Stage>();
+  const bases = new Map<Stage, Stage>();
+  for (const stage of stages) {
+    const base = named.get(stage.from.image.text.toLowerCase());
+    if (base !== undefined) bases.set(stage, base);
+    if (stage.from.name !== undefined) named.set(stage.from.name, stage);
   }
   return bases;
-}
-
-/** An earlier one; so there is no circle. */
-function baseOf(file: Dockerfile, stage: Stage): Stage | undefined {
-  const name = stage.from.image.text.toLowerCase();
-  return file.stages.slice(0, file.stages.indexOf(stage)).find(({ from }) => from.name === name);
 }
 
 function single(instruction: Instruction, report: Report): void {
@@ -337,10 +337,10 @@ function secrets(file: Dockerfile, report: Report): void {
   }
 }
 
-function workingFolders(file: Dockerfile, report: Report): void {
+function workingFolders(file: Dockerfile, bases: Bases, report: Report): void {
   const absolute = new Set<Stage>();
   for (const stage of file.stages) {
-    const base = baseOf(file, stage);
+    const base = bases.get(stage);
     if (base !== undefined && absolute.has(base)) absolute.add(stage);
     for (const instruction of stage.instructions) {
       if (instruction.kind !== 'workdir') continue;
@@ -360,10 +360,10 @@ interface Known {
   readonly isComplete: boolean;
 }
 
-function variables(file: Dockerfile, report: Report): void {
+function variables(file: Dockerfile, bases: Bases, report: Report): void {
   const known = new Map<Stage, Known>();
   for (const stage of file.stages) {
-    const base = baseOf(file, stage);
+    const base = bases.get(stage);
     const inherited = base && known.get(base);
     const isComplete = inherited?.isComplete ?? stage.from.image.text === 'scratch';
     const names = new Set(inherited?.names ?? ['PATH', ...PROXY_ARGS]);
@@ -372,7 +372,7 @@ function variables(file: Dockerfile, report: Report): void {
       const get = (name: string) => (names.has(name) ? 'x' : undefined);
       for (const { text, range, expand } of expandedParts(instruction)) {
         for (const name of unsetIn(text, file, get, expand)) {
-          const similar = nearest(
+          const similar = similarTo(
             name,
             [...names].filter((it) => !PROXY_ARGS.includes(it)),
           );
@@ -433,48 +433,50 @@ function contentOf({ content, isExpanded, range }: Heredoc): Part[] {
 }
 
 /** Only where nothing could use it: a command may read any argument from its environment. */
-function unusedArguments(file: Dockerfile, report: Report): void {
+function unusedArguments(file: Dockerfile, bases: Bases, report: Report): void {
   const redeclared = new Set(
     file.stages.flatMap(({ instructions }) =>
       instructions.flatMap((it) => (it.kind === 'arg' ? declaredBy(it, file) : [])),
     ),
   );
-  const globalText = [
-    ...file.globals.flatMap(({ args }) => args.flatMap(({ value }) => value?.text ?? [])),
-    ...file.stages.flatMap(({ from }) => [from.image.text, from.platform?.text ?? '']),
-  ].join('\n');
+  const inFrom = new Set([
+    ...file.globals.flatMap(({ args }) => args.flatMap(({ value }) => mentionsIn(value?.text ?? ''))),
+    ...file.stages.flatMap(({ from }) => mentionsIn(`${from.image.text} ${from.platform?.text ?? ''}`)),
+    ...FROM_ARGS,
+  ]);
   for (const { args } of file.globals) {
     for (const { name } of args) {
       const key = nameOf(name, file);
-      if (!redeclared.has(key) && !mentions(globalText, key) && !FROM_ARGS.includes(key))
+      if (!redeclared.has(key) && !inFrom.has(key))
         report('UnusedArg', name.range, `ARG ${key} is used by no FROM and declared in no stage`);
     }
   }
-  for (const stage of file.stages) {
-    const users = file.stages.filter((it) => it === stage || basesOf(file, it).includes(stage));
-    if (users.some(({ instructions }) => instructions.some(canUse))) continue;
-    const text = users.flatMap(({ instructions }) => instructions.map(textOf)).join('\n');
+  // What the stages that are built from a stage use; they come after it.
+  const later = new Map<Stage, Set<string>>();
+  for (const stage of [...file.stages].reverse()) {
+    const used = later.get(stage) ?? new Set();
+    for (const instruction of stage.instructions) {
+      if (instruction.kind === 'run' || instruction.kind === 'onbuild') used.add(ANYTHING);
+      else
+        for (const { text } of expandedParts(instruction))
+          for (const name of mentionsIn(text)) used.add(name);
+    }
+    const base = bases.get(stage);
+    if (base !== undefined) later.set(base, new Set([...(later.get(base) ?? []), ...used]));
+    if (used.has(ANYTHING)) continue;
     for (const instruction of stage.instructions) {
       if (instruction.kind !== 'arg') continue;
       for (const { name } of instruction.args) {
         const key = nameOf(name, file);
-        if (!mentions(text, key)) report('UnusedArg', name.range, `ARG ${key} is used nowhere`);
+        if (!used.has(key)) report('UnusedArg', name.range, `ARG ${key} is used nowhere`);
       }
     }
   }
 }
 
-function canUse({ kind }: Instruction): boolean {
-  return kind === 'run' || kind === 'onbuild';
-}
+/** No variable's name. */
+const ANYTHING = '*';
 
-function textOf(instruction: Instruction): string {
-  return [
-    ...expandedParts(instruction).map(({ text }) => text),
-    ...heredocsOf(instruction).map(({ content }) => content),
-  ].join('\n');
-}
-
-function mentions(text: string, name: string): boolean {
-  return text.includes(`$${name}`) || text.includes(`\${${name}`);
+function mentionsIn(text: string): string[] {
+  return [...text.matchAll(/\$\{?(\w+)/g)].map(([, name = '']) => name);
 }

@@ -27,9 +27,10 @@ export function parseDockerfile(text: string, { name }: { readonly name: string 
   const directives = readDirectives(file, lines);
   const globals: ArgInstruction[] = [];
   const stages: Opened[] = [];
+  const names = new Map<string, number>();
   for (const statement of statements(file, lines, directives.escape)) {
     if (statement.keyword.text.toUpperCase() === 'FROM') {
-      stages.push({ from: parseFrom(statement, stages), instructions: [] });
+      stages.push({ from: parseFrom(statement, names), instructions: [] });
       continue;
     }
     const instruction = parseKnown(statement);
@@ -95,7 +96,8 @@ function parseKnown(statement: Statement): Instruction {
   );
 }
 
-function parseFrom(statement: Statement, stages: readonly Stage[]): FromInstruction {
+/** @param names of the stages before, with their lines; this one's is added */
+function parseFrom(statement: Statement, names: Map<string, number>): FromInstruction {
   const flags = flagsOf(statement, { platform: 'text' });
   const [image, as, name, ...others] = blankWordsOf(statement);
   if (image === undefined) throw failure(statement, 'FROM has no image', 'expected FROM IMAGE [AS NAME]');
@@ -108,11 +110,12 @@ function parseFrom(statement: Statement, stages: readonly Stage[]): FromInstruct
       const hint = 'expected a letter, then letters, digits, _, . or -';
       throw failure(statement, `${shortened(name.text)} is no name for a stage`, hint, name);
     }
-    const other = stages.find(({ from }) => from.name === lower);
-    if (other !== undefined) {
+    const first = names.get(lower);
+    if (first !== undefined) {
       const message = `a second stage named ${shortened(lower)}`;
-      throw failure(statement, message, `the first one is on line ${other.from.range.start.line}`, name);
+      throw failure(statement, message, `the first one is on line ${first}`, name);
     }
+    names.set(lower, wholeRange(statement).start.line);
   }
   return {
     kind: 'from',

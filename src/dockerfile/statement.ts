@@ -166,9 +166,15 @@ function unknownFlag(statement: Statement, flag: Flag, known: readonly string[])
   );
 }
 
-/** What of `known` is most like a mistyped word; a very long one is like none. */
+/** What of `known` is most like a mistyped word. Very long words, and any among very many, are like none. */
 export function similarTo(word: string, known: readonly string[]): string | undefined {
-  return word.length > 0 && word.length <= 40 ? nearest(word, known) : undefined;
+  if (word === '' || word.length > 40 || known.length > 500) return undefined;
+  // Letters in a wrong order are two changes each, but one slip.
+  return known.find((it) => letters(it) === letters(word)) ?? nearest(word, known);
+}
+
+function letters(word: string): string {
+  return [...word].sort().join('');
 }
 
 export function shortened(text: string): string {
