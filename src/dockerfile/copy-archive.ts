@@ -11,10 +11,10 @@ import { type CopyTarget, folderOf, type Planned } from './copy-target.ts';
 
 export interface Unpacking {
   readonly target: CopyTarget;
-  readonly owner: Owner | undefined;
-  readonly chmod: ModeChange | undefined;
-  readonly temporaryFile: (() => Promise<string>) | undefined;
-  readonly signal: AbortSignal | undefined;
+  readonly owner?: Owner | undefined;
+  readonly chmod?: ModeChange | undefined;
+  readonly temporaryFile?: (() => Promise<string>) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Archive {
@@ -43,14 +43,28 @@ async function unpack(
   destination: string,
   unpacking: Unpacking,
 ): Promise<void> {
-  const { target, temporaryFile, signal } = unpacking;
   const tar = await open();
-  if (tar === undefined || temporaryFile === undefined)
+  if (tar === undefined) throw new OcislimError('OCISLIM_INPUT_CHANGED', 'changed while it was read');
+  const root = unpacking.target.resolve(destination);
+  unpacking.target.makeFolder(root);
+  await unpackTar(tar, what, root, unpacking);
+}
+
+/**
+ * Puts the members of a tar without compression into a folder; their content goes to a temporary file.
+ * @throws OCISLIM_ARCHIVE_INVALID for members that no layer can hold, and damaged archives
+ */
+export async function unpackTar(
+  tar: Readable,
+  what: string,
+  root: string,
+  unpacking: Unpacking,
+): Promise<void> {
+  const { temporaryFile, signal } = unpacking;
+  if (temporaryFile === undefined)
     throw new OcislimError('OCISLIM_INPUT_INVALID', 'an archive, which cannot be unpacked here');
   const file = await temporaryFile();
   await writeStreamAtomically(file, bounded(tar, what), { mode: 0o600, signal });
-  const root = target.resolve(destination);
-  target.makeFolder(root);
   const visit = (member: TarMember) => add(member, root, file, unpacking);
   await readTar(createReadStream(file), visit, { signal, what });
 }

@@ -44,6 +44,11 @@ export class CopyTarget {
     return this.#image.lookup(path, { followLast: false });
   }
 
+  /** What was put so far. */
+  all(): Iterable<[path: string, planned: Planned]> {
+    return this.#planned;
+  }
+
   planned(path: string): Planned | undefined {
     return this.#planned.get(path);
   }

@@ -1,0 +1,57 @@
+import { cleanPath } from '../layer/tar-reader.ts';
+import type { FileTree } from './file-tree.ts';
+
+/** What `.dockerignore` says. Paths are relative, without `.` and `..`. */
+export interface IgnoreMatcher {
+  /** Whether a path is left out, be it for a folder that it is in. */
+  ignores(path: string): boolean;
+  /** Whether something below a folder that is left out may be kept. */
+  mayHaveKept(folder: string): boolean;
+}
+
+/** A tree without what is ignored. A folder that is ignored is there where something in it is not. */
+export function ignoringTree(tree: FileTree, ignore: IgnoreMatcher): FileTree {
+  const kept = new Map<string, Promise<boolean>>();
+
+  const isVisible = async (path: string, isFolder: boolean): Promise<boolean> => {
+    if (path === '' || !ignore.ignores(path)) return true;
+    return isFolder && ignore.mayHaveKept(path) && hasKept(path);
+  };
+  const hasKept = (folder: string): Promise<boolean> => {
+    const known = kept.get(folder) ?? list(folder).then((names) => names.length > 0);
+    kept.set(folder, known);
+    return known;
+  };
+  const lookup: FileTree['lookup'] = async (path, options) => {
+    const node = await tree.lookup(path, options);
+    if (node === undefined) return undefined;
+    const isFolder = node.type === 'directory';
+    // The links on the way must be there as well.
+    for (const each of new Set([cleanPath(path), node.path]))
+      if (!(await isVisible(each, isFolder))) return undefined;
+    return node;
+  };
+  const list: FileTree['list'] = async (path) => {
+    const folder = await tree.lookup(path);
+    if (folder?.type !== 'directory') return [];
+    const visible = [];
+    for (const name of await tree.list(folder.path)) {
+      const full = folder.path === '' ? name : `${folder.path}/${name}`;
+      if (ignore.ignores(full)) {
+        if (!ignore.mayHaveKept(full)) continue;
+        const node = await tree.lookup(full, { followLast: false });
+        if (node === undefined || !(await isVisible(full, node.type === 'directory'))) continue;
+      }
+      visible.push(name);
+    }
+    return visible;
+  };
+  return {
+    ...tree,
+    lookup,
+    list,
+    isLeftOut: async (path) =>
+      (await tree.lookup(path, { followLast: false })) !== undefined &&
+      (await lookup(path, { followLast: false })) === undefined,
+  };
+}
