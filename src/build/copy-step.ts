@@ -1,8 +1,11 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CopyInstruction, Heredoc, Word } from '../dockerfile/ast.ts';
 import { planCopy } from '../dockerfile/copy.ts';
 import { copyKey } from '../dockerfile/copy-key.ts';
 import type { CopyRequest } from '../dockerfile/copy-request.ts';
 import { expandHeredoc } from '../dockerfile/expand.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import { storeLayer } from '../pack/assemble.ts';
 import type { Words } from './configure.ts';
 import { namedTree } from './named-tree.ts';
@@ -25,8 +28,19 @@ export async function copyStep(
     parts: await copyKey(request, source),
     createdBy: instruction.source,
     make: async () => {
-      const entries = await planCopy(request, source, await step.tree.of(state.layers));
-      return entries.length === 0 ? {} : { layer: await storeLayer(entries, { kind: 'none' }, context) };
+      const folder = await context.store.temporaryFile();
+      let files = 0;
+      const temporaryFile = async () => {
+        await mkdir(folder, { recursive: true });
+        return join(folder, `${files++}`);
+      };
+      try {
+        const image = await step.tree.of(state.layers);
+        const entries = await planCopy(request, source, image, { temporaryFile, signal: context.signal });
+        return entries.length === 0 ? {} : { layer: await storeLayer(entries, { kind: 'none' }, context) };
+      } finally {
+        await removeTree(folder);
+      }
     },
   });
 }

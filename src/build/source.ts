@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { openFolderTree } from '../dockerfile/context-tree.ts';
-import { openTarTree } from '../dockerfile/tar-tree.ts';
+import { type FolderTree, openFolderTree } from '../dockerfile/context-tree.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
 import { openGitTree } from '../dockerfile/git.ts';
 import { type Ignore, parseIgnore } from '../dockerfile/ignore.ts';
+import { openTarTree } from '../dockerfile/tar-tree.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { lazily } from '../lib/lazily.ts';
 import { removeTree } from '../lib/remove-tree.ts';
@@ -42,14 +42,16 @@ export async function openBuildSource(request: BuildRequest, context: Context): 
   const { name, text } = dockerfile;
   // A pattern that is none is told before anything is done.
   await ignore();
+  let opened: FolderTree | undefined;
   return {
     name: basename(folder),
     dockerfile: { name, text },
     tree: lazily(async () => {
       const memo = await memoOf(folder, context);
-      return openFolderTree(folder, { name: 'the build context', ignore: await ignore(), memo });
+      opened = openFolderTree(folder, { name: 'the build context', ignore: await ignore(), memo });
+      return opened;
     }),
-    dispose: async () => {},
+    dispose: async () => opened?.remember(),
   };
 }
 
@@ -164,7 +166,10 @@ async function openStandardInput({ file, input }: BuildRequest, context: Context
     };
   }
   const folder = await context.store.temporaryFile();
-  const tree = await openTarTree(Readable.from(rest()), folder, { name: 'the build context' }, context);
+  await mkdir(folder);
+  const temporaryFile = async () => join(folder, 'tar');
+  const { signal } = context;
+  const tree = await openTarTree(Readable.from(rest()), { name: 'the build context', temporaryFile, signal });
   return ofTree('image', tree, file, () => removeTree(folder));
 }
 
