@@ -33,7 +33,7 @@ export function expandWord(text: string, scope: Scope, options: ExpandOptions): 
 
 /** As `expandWord`, then split at white space that is neither quoted nor escaped: what EXPOSE does. */
 export function expandWords(text: string, scope: Scope, options: ExpandOptions): string[] {
-  return new Expansion(text, scope, options).run().words;
+  return new Expansion(text, scope, { ...options, splits: true }).run().words;
 }
 
 /** A word without its quotes and escapes; variables stay as they are: names of ARG. */
@@ -60,36 +60,43 @@ function isPlain(text: string, escaper: string): boolean {
 interface InnerOptions extends ExpandOptions {
   readonly keepsVariables?: boolean;
   readonly keepsQuotes?: boolean;
+  readonly splits?: boolean;
 }
 
-/** Text that grows piece by piece, and the words it falls into. */
+/** Text that grows piece by piece, and the words it falls into where they are wanted. */
 class Result {
   readonly #parts: string[] = [];
   readonly #words: string[] = [];
-  #word: string[] = [];
+  readonly #splits: boolean;
+  #word = '';
 
-  add(text: string): void {
-    this.#parts.push(text);
+  constructor(splits: boolean) {
+    this.#splits = splits;
   }
 
   /** Is in a word, white space too. */
   addWhole(text: string): void {
     this.#parts.push(text);
-    if (text !== '') this.#word.push(text);
+    if (this.#splits) this.#word += text;
   }
 
   /** White space in it separates words. */
   addSplit(text: string): void {
     this.#parts.push(text);
-    for (const char of text) {
-      if (!isSpace(char)) this.#word.push(char);
-      else this.#endWord();
+    if (!this.#splits) return;
+    let from = 0;
+    for (let at = 0; at < text.length; at++) {
+      if (!isSpace(text[at])) continue;
+      this.#word += text.slice(from, at);
+      this.#endWord();
+      from = at + 1;
     }
+    this.#word += text.slice(from);
   }
 
   #endWord(): void {
-    if (this.#word.length > 0) this.#words.push(this.#word.join(''));
-    this.#word = [];
+    if (this.#word !== '') this.#words.push(this.#word);
+    this.#word = '';
   }
 
   finish(): { text: string; words: string[] } {
@@ -119,7 +126,7 @@ class Expansion {
 
   /** Up to the character that ends it, or the text's end. With `rawEscapes`, as patterns are read, escapes stay in it. */
   #until(end: string, rawEscapes: boolean): { text: string; words: string[] } {
-    const result = new Result();
+    const result = new Result(this.#options.splits === true);
     while (this.#at < this.#text.length) {
       const char = this.#text[this.#at] ?? '';
       if (char === end) {

@@ -6,13 +6,13 @@ export interface PathPattern {
 }
 
 type Part =
-  | { readonly kind: 'one'; readonly char: string }
+  | { readonly kind: 'one'; readonly point: number }
   /** `?` */
   | { readonly kind: 'any' }
   | {
       readonly kind: 'class';
       readonly negated: boolean;
-      readonly ranges: readonly (readonly [string, string])[];
+      readonly ranges: readonly (readonly [number, number])[];
     }
   /** `*`: no slash. */
   | { readonly kind: 'many' }
@@ -29,15 +29,15 @@ type Fail = (why: string, hint: string) => Error;
 export function parsePathPattern(pattern: string, fail: Fail): PathPattern {
   const parts = partsOf(pattern, fail);
   if (parts.every((part) => part.kind === 'one')) {
-    const literal = parts.map(({ char }) => char).join('');
+    const literal = parts.map(({ point }) => String.fromCodePoint(point)).join('');
     return {
       matches: (path) => path === literal,
       mayMatchBelow: (folder) => literal.startsWith(`${folder}/`),
     };
   }
   return {
-    matches: (path) => reached(parts, path).has(parts.length),
-    mayMatchBelow: (folder) => reached(parts, `${folder}/`).size > 0,
+    matches: (path) => reached(parts, path)?.[parts.length] === 1,
+    mayMatchBelow: (folder) => reached(parts, `${folder}/`) !== undefined,
   };
 }
 
@@ -59,14 +59,14 @@ function partsOf(pattern: string, fail: Fail): Part[] {
       const escaped = chars[++at];
       if (escaped === undefined)
         throw fail(`pattern ${shown(pattern)} ends with \\`, 'write \\\\ for a backslash');
-      parts.push({ kind: 'one', char: escaped });
+      parts.push({ kind: 'one', point: pointOf(escaped) });
     } else if (char === '[') {
       const { part, next } = classAt(chars, at, () =>
         fail(`pattern ${shown(pattern)} has a [ without its ]`, 'expected [a-z]; write \\[ for a bracket'),
       );
       parts.push(part);
       at = next;
-    } else parts.push({ kind: 'one', char });
+    } else parts.push({ kind: 'one', point: pointOf(char) });
   }
   return parts;
 }
@@ -80,13 +80,13 @@ function classAt(chars: readonly string[], start: number, fail: () => Error): { 
   let at = start + 1;
   const negated = chars[at] === '^';
   if (negated) at++;
-  const ranges: [string, string][] = [];
+  const ranges: [number, number][] = [];
   const single = () => {
     if (chars[at] === '\\') at++;
     else if (chars[at] === '-' || chars[at] === ']') throw fail();
     const char = chars[at++];
     if (char === undefined) throw fail();
-    return char;
+    return pointOf(char);
   };
   while (chars[at] !== ']' || ranges.length === 0) {
     const low = single();
@@ -99,57 +99,65 @@ function classAt(chars: readonly string[], start: number, fail: () => Error): { 
   return { part: { kind: 'class', negated, ranges }, next: at };
 }
 
-/** The places in a pattern that are reached by a path: all at once, so that no pattern takes long. */
-function reached(parts: readonly Part[], path: string): Set<number> {
-  let states = new Set<number>();
+function pointOf(char: string): number {
+  return char.codePointAt(0) ?? 0;
+}
+
+const SLASH = pointOf('/');
+
+/**
+ * The places in a pattern that a path reaches, as ones; undefined where it reaches none. All are followed at once, so that
+ * it takes time in proportion to path and pattern, whatever they are.
+ */
+function reached(parts: readonly Part[], path: string): Uint8Array | undefined {
+  let states = new Uint8Array(parts.length + 1);
+  let next = new Uint8Array(parts.length + 1);
   enter(states, parts, 0);
-  for (const char of path) {
-    const next = new Set<number>();
-    for (const state of states) step(next, parts, state, char);
-    if (next.size === 0) return next;
-    states = next;
+  for (let at = 0; at < path.length; ) {
+    const point = path.codePointAt(at) ?? 0;
+    at += point > 0xffff ? 2 : 1;
+    let isAlive = false;
+    for (let state = 0; state < parts.length; state++)
+      if (states[state] === 1 && step(next, parts, state, point)) isAlive = true;
+    if (!isAlive) return undefined;
+    [states, next] = [next, states];
+    next.fill(0);
   }
   return states;
 }
 
-function step(next: Set<number>, parts: readonly Part[], state: number, char: string): void {
+/** Whether a place goes on with a character; where it does is added to `next`. */
+function step(next: Uint8Array, parts: readonly Part[], state: number, point: number): boolean {
   const part = parts[state];
   switch (part?.kind) {
     case 'one':
-      if (char === part.char) enter(next, parts, state + 1);
-      break;
+      return point === part.point && enter(next, parts, state + 1);
     case 'any':
-      if (char !== '/') enter(next, parts, state + 1);
-      break;
+      return point !== SLASH && enter(next, parts, state + 1);
     case 'class':
-      if (part.ranges.some(([low, high]) => isBetween(char, low, high)) !== part.negated)
-        enter(next, parts, state + 1);
-      break;
+      return (
+        part.ranges.some(([low, high]) => low <= point && point <= high) !== part.negated &&
+        enter(next, parts, state + 1)
+      );
     case 'many':
-      if (char !== '/') enter(next, parts, state);
-      break;
+      return point !== SLASH && enter(next, parts, state);
     case 'rest':
-      enter(next, parts, state);
-      break;
+      return enter(next, parts, state);
     case 'folder':
-      next.add(state);
-      if (char === '/') enter(next, parts, state + 1);
-      break;
+      next[state] = 1;
+      return point === SLASH ? enter(next, parts, state + 1) : true;
     default:
+      return false;
   }
-}
-
-function isBetween(char: string, low: string, high: string): boolean {
-  const point = char.codePointAt(0) ?? 0;
-  return (low.codePointAt(0) ?? 0) <= point && point <= (high.codePointAt(0) ?? 0);
 }
 
 /** Adds a place and those that are reached from it without a character. */
-function enter(states: Set<number>, parts: readonly Part[], first: number): void {
-  for (let state = first; !states.has(state); state++) {
-    states.add(state);
+function enter(states: Uint8Array, parts: readonly Part[], first: number): true {
+  for (let state = first; states[state] === 0; state++) {
+    states[state] = 1;
     const kind = parts[state]?.kind;
-    if (kind === 'folders') states.add(++state);
-    else if (kind !== 'many' && kind !== 'rest') return;
+    if (kind === 'folders') states[++state] = 1;
+    else if (kind !== 'many' && kind !== 'rest') break;
   }
+  return true;
 }

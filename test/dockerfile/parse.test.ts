@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Dockerfile } from '../../src/dockerfile/ast.ts';
+import type { Dockerfile, Position } from '../../src/dockerfile/ast.ts';
 import { parseDockerfile, parseTrigger } from '../../src/dockerfile/parse.ts';
 import { printDockerfile } from '../../src/dockerfile/print.ts';
 import { OcislimError } from '../../src/lib/errors.ts';
@@ -236,11 +236,11 @@ function checked(text: string): void {
     JSON.stringify(file.stages, (key, value) => {
       if (key !== 'range') return value;
       const { start, end } = value;
-      expect(start.line < end.line || (start.line === end.line && start.column <= end.column)).toBe(true);
-      for (const { line, column } of [start, end]) {
-        expect(line >= 1 && line <= lines.length).toBe(true);
-        expect(column >= 1 && column <= (lines[line - 1]?.length ?? 0) + 1).toBe(true);
-      }
+      const isInside = ({ line, column }: Position) =>
+        line >= 1 && column >= 1 && column <= (lines[line - 1]?.length ?? -1) + 1;
+      const isOrdered = start.line < end.line || (start.line === end.line && start.column <= end.column);
+      if (!isInside(start) || !isInside(end) || !isOrdered)
+        throw new Error(`${JSON.stringify(value)} is no range in ${JSON.stringify(text)}`);
       return undefined;
     });
     expect(meaning(parse(printDockerfile(file)))).toEqual(meaning(file));
@@ -257,7 +257,7 @@ describe('any text', () => {
       fc.property(fc.array(fc.constantFrom(...TOKENS), { maxLength: 30 }), (tokens) =>
         checked(`FROM a\n${tokens.join('')}`),
       ),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
     fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 100 }), checked), { numRuns: 300 });
     fc.assert(

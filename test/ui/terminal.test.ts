@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { dockerfileError } from '../../src/dockerfile/error.ts';
 import { OcislimError } from '../../src/lib/errors.ts';
 import { humanAge } from '../../src/ui/age.ts';
 import { wantsColour } from '../../src/ui/colour.ts';
@@ -84,6 +85,17 @@ describe('renderError', () => {
 
   it('is one line, and one for the hint', () => {
     expect(renderError(error, plain)).toBe('ocislim: base x: not there\nhint: look elsewhere');
+  });
+
+  it('has the line of a Dockerfile that it is about, and carets under it', () => {
+    const range = { start: { line: 2, column: 4 }, end: { line: 2, column: 6 } };
+    const invalid = dockerfileError({ name: 'Dockerfile', text: 'FROM a\n   \u001bX y' }, range, 'no\nX', {
+      hint: 'Y',
+    });
+    expect(renderError(invalid, plain)).toBe('ocislim: Dockerfile:2: no X\n    X y\n   ^^\nhint: Y');
+    expect(JSON.parse(renderError(invalid, { ...plain, json: true }))).toMatchObject({
+      error: { code: 'OCISLIM_DOCKERFILE_INVALID', message: 'Dockerfile:2: no X\n    X y\n   ^^', hint: 'Y' },
+    });
   });
 
   it('says where it comes from with -v', () => {
