@@ -17,7 +17,10 @@ export interface NamedImage {
   readonly triggers: readonly string[];
 }
 
-/** Opens what FROM, `COPY --from` or `RUN --mount=from` names. @throws what the transport throws */
+/**
+ * Opens what FROM, `COPY --from` or `RUN --mount=from` names: an image of the store that has a name there, as with Docker, else of a
+ * registry. @throws what the transport throws
+ */
 export async function openImage(
   name: string,
   platform: Platform,
@@ -25,7 +28,7 @@ export async function openImage(
   context: Context,
 ): Promise<NamedImage> {
   if (name === 'scratch') return { state: SCRATCH, base: { name }, triggers: [] };
-  const { artifact, reference } = await openPinned(name, {}, context);
+  const { artifact, reference } = await openPinned(name, { default: 'any' }, context);
   const image = await imageFor(artifact, platform, { signal: context.signal });
   await keepDocuments(image, context);
   return {
