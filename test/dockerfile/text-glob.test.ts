@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseGlob, replaceGlob, trimGlob } from '../../src/dockerfile/glob.ts';
+import { parseGlob, replaceGlob, trimGlob } from '../../src/dockerfile/text-glob.ts';
 
 const glob = (pattern: string) => parseGlob(pattern, (why) => new Error(why));
 
