@@ -1,5 +1,6 @@
 import { formatPlatform, type Platform } from '#oci-spec-types';
 import type { ArgInstruction, Word } from '../dockerfile/ast.ts';
+import { COMMENT } from './configure.ts';
 import type { StageState } from './state.ts';
 
 /** What ARGs can get their values from. */
@@ -19,9 +20,15 @@ const PROXIES: readonly string[] = ['http_proxy', 'https_proxy', 'ftp_proxy', 'n
 
 /** Those of `--build-arg` that are about the way to the network. */
 export function proxyVariables({ given, used }: Arguments): Readonly<Record<string, string>> {
-  const names = PROXIES.flatMap((name) => [name, name.toUpperCase()]).filter((name) => given.has(name));
-  for (const name of names) used.add(name);
-  return Object.fromEntries(names.map((name) => [name, given.get(name) ?? '']));
+  const env: Record<string, string> = {};
+  for (const lower of PROXIES) {
+    const names = [lower, lower.toUpperCase()].filter((name) => given.has(name));
+    for (const name of names) used.add(name);
+    // Programs look for one or the other.
+    const value = given.get(names[0] ?? '');
+    if (value !== undefined) Object.assign(env, { [lower.toUpperCase()]: value, [lower]: value });
+  }
+  return env;
 }
 
 /** The automatic platform arguments (Dockerfile reference § Automatic platform ARGs in the global scope). */
@@ -77,5 +84,9 @@ export function declareArguments(
     declared.add(name.text);
     if (own !== undefined) vars.set(name.text, own);
   }
-  return { ...state, vars, declared };
+  const shown = args.map(({ name, value }) =>
+    value === undefined ? name.text : `${name.text}=${value.text}`,
+  );
+  const entry = { created_by: `ARG ${shown.join(' ')}`, comment: COMMENT, empty_layer: true };
+  return { ...state, vars, declared, history: [...state.history, entry] };
 }

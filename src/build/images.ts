@@ -2,6 +2,7 @@ import type { Platform } from '#oci-spec-types';
 import type { Image } from '../image/model.ts';
 import { baseHistory } from '../image/mutate.ts';
 import { imageFor } from '../image/select.ts';
+import { within } from '../lib/errors.ts';
 import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
 import { parseLocation } from '../transports/location.ts';
@@ -28,6 +29,15 @@ export async function openImage(
   context: Context,
 ): Promise<NamedImage> {
   if (name === 'scratch') return { state: SCRATCH, base: { name }, triggers: [] };
+  return within(name, () => openNamed(name, platform, created, context));
+}
+
+async function openNamed(
+  name: string,
+  platform: Platform,
+  created: number,
+  context: Context,
+): Promise<NamedImage> {
   const { artifact, reference } = await openPinned(name, { default: 'any' }, context);
   const image = await imageFor(artifact, platform, { signal: context.signal });
   await keepDocuments(image, context);

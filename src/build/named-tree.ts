@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { openFolderTree } from '../dockerfile/context-tree.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
 import { treeOfLayers } from '../dockerfile/layer-tree.ts';
+import { OcislimError } from '../lib/errors.ts';
 import { lazily } from '../lib/lazily.ts';
 import type { Context } from '../transports/context.ts';
 import { findStage } from './graph.ts';
@@ -29,12 +30,21 @@ export async function namedTree(name: string | undefined, step: Step): Promise<N
   if (folder !== undefined)
     return { tree: async () => openFolderTree(folder, { name: `build context ${name}` }) };
   const stage = given === undefined ? findStage(env.file, name, at) : undefined;
+  if (given === undefined && stage === undefined) refuseLater(name, step);
   if (stage !== undefined) {
     const { title, state, tree } = await env.stage(stage);
     return { tree: async () => treeOf(`stage ${title}`, state, tree, context) };
   }
   const { state } = await openImage(given ?? name, env.platform, request.created, context);
   return { tree: async () => treeOf(`image ${name}`, state, new StageTree(context), context) };
+}
+
+/** A stage can be made with those before it alone. */
+function refuseLater(name: string, { env, at }: Step): void {
+  const later = findStage(env.file, name);
+  if (later === undefined) return;
+  const why = later === at ? 'a stage cannot copy from itself' : 'that stage comes later';
+  throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `--from=${name}: ${why}`);
 }
 
 async function folderOf(given: string, { cwd }: Context): Promise<string | undefined> {

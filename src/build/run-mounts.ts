@@ -39,6 +39,8 @@ export interface PreparedMounts {
   readonly mounts: readonly (Mount | EmptyMount)[];
   /** Variables that come with them. */
   readonly env: Readonly<Record<string, string>>;
+  /** One more: a program that is there for the command alone. */
+  file(content: string, target: string): Promise<Mount>;
   dispose(): Promise<void>;
 }
 
@@ -119,6 +121,7 @@ export async function prepareMounts(
             source: await cacheOf(each, spec, place, step, locks),
             target,
             isWritable: !spec.readOnly,
+            owner: spec.uid === 0 && spec.gid === 0 ? undefined : { uid: spec.uid, gid: spec.gid },
           });
           break;
         case 'secret': {
@@ -141,7 +144,12 @@ export async function prepareMounts(
         }
       }
     }
-    return { mounts, env, dispose };
+    const file = async (content: string, at: string): Promise<Mount> => {
+      const source = join(folder, 'script');
+      await writeFile(source, content, { mode: 0o755 });
+      return { source, target: at, isWritable: false };
+    };
+    return { mounts, env, file, dispose };
   } catch (error) {
     await dispose();
     throw error;

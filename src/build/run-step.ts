@@ -28,7 +28,9 @@ export async function runStep(
   step: Step,
 ): Promise<StageState> {
   const { request, args } = step.env;
-  const argv = argvOf(shellScript(instruction.command), state.config);
+  const command = withHeredocs(instruction.command);
+  const script = ownScript(command, instruction);
+  const argv = script === undefined ? argvOf(command, state.config) : [script.target];
   const network = networkOf(instruction, words, request.network);
   const mounts = await describeMounts(instruction, state, step);
   const env = { PATH: DEFAULT_PATH, ...Object.fromEntries(state.vars) };
@@ -37,8 +39,16 @@ export async function runStep(
   const proxies = proxyVariables(args);
   return addLayer(state, step, {
     kind: 'run',
-    parts: [argv, Object.entries(env).sort(), cwd, User, network, mounts.map(({ key }) => key)],
-    createdBy: `RUN ${argv.join(' ')}`,
+    parts: [
+      argv,
+      script?.content ?? null,
+      Object.entries(env).sort(),
+      cwd,
+      User,
+      network,
+      mounts.map(({ key }) => key),
+    ],
+    createdBy: `RUN ${argvOf(command, state.config).join(' ')}`,
     make: async (progress) => {
       const tree = await step.tree.of(state.layers);
       const identity = identityOf(User, tree);
@@ -50,7 +60,8 @@ export async function runStep(
           cwd,
           identity,
         };
-        const room = { mounts: prepared.mounts, network, hostname: 'ocislim', limits: LIMITS };
+        const own = script === undefined ? [] : [await prepared.file(script.content, script.target)];
+        const room = { mounts: [...prepared.mounts, ...own], network, hostname: 'ocislim', limits: LIMITS };
         return await runOrder(instruction, state, order, room, progress, step);
       } finally {
         await prepared.dispose();
@@ -60,7 +71,7 @@ export async function runStep(
 }
 
 /** A command in shell form with the here-documents that belong to it. */
-function shellScript(command: Command): Command {
+function withHeredocs(command: Command): Command {
   if (command.form === 'exec' || command.heredocs.length === 0) return command;
   const [first, ...others] = command.heredocs;
   // A here-document alone is the script itself.
@@ -68,6 +79,16 @@ function shellScript(command: Command): Command {
     return { form: 'shell', text: first.content, heredocs: [] };
   const bodies = command.heredocs.map(({ content, name }) => `${content}${name}`);
   return { form: 'shell', text: [command.text, ...bodies].join('\n'), heredocs: [] };
+}
+
+/** A script that says itself what runs it, where a here-document is one. */
+function ownScript(
+  command: Command,
+  { command: written }: RunInstruction,
+): { readonly content: string; readonly target: string } | undefined {
+  if (command.form === 'exec' || written.form === 'exec' || !command.text.startsWith('#!')) return undefined;
+  const [heredoc] = written.heredocs;
+  return heredoc && { content: command.text, target: `/.ocislim/${heredoc.name}` };
 }
 
 function networkOf({ network }: RunInstruction, words: Words, usual: Room['network']): Room['network'] {

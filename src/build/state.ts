@@ -40,11 +40,16 @@ export function beginWith(image: Image, history: readonly History[]): StageState
     ...SCRATCH,
     base: image,
     layers: image.layers,
-    config,
+    config: withPath(config),
     history,
     author: image.config.author,
-    vars: new Map(Object.entries(environmentOf(config))),
+    vars: new Map(Object.entries(environmentOf(withPath(config)))),
   };
+}
+
+function withPath(config: ContainerConfig): ContainerConfig {
+  if (environmentOf(config)['PATH'] !== undefined) return config;
+  return { ...config, Env: [...(config.Env ?? []), `PATH=${DEFAULT_PATH}`] };
 }
 
 /** A stage that begins with another one: arguments are inherited, CMD counts as the other's. */

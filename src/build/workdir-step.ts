@@ -21,12 +21,22 @@ export async function workdirStep(state: StageState, step: Step): Promise<StageS
       if (there?.type === 'directory') return {};
       if (there !== undefined)
         throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `${path} is a file in the image, not a folder`);
-      // As in BuildKit it is the user's that commands here run as; folders on the way are root's.
+      // As in BuildKit it is the user's that commands here run as, and so are folders that are made on the way.
       const { uid, gid } = identityOf(state.config.User ?? '', tree);
       const mtime = request.created;
-      const folder: Entry = { path: path.slice(1), type: 'directory', mode: 0o755, uid, gid, mtime };
-      const entries = placeEntries([folder], tree, mtime);
-      return { layer: await storeLayer(entries, { kind: 'none' }, context) };
+      const real = tree.resolveFolder(path);
+      const folders = pathsTo(real.path).slice(real.existing);
+      const entries = folders.map((each): Entry => {
+        return { path: each, type: 'directory', mode: 0o755, uid, gid, mtime };
+      });
+      const placed = placeEntries(entries, tree, mtime);
+      return { layer: await storeLayer(placed, { kind: 'none' }, context) };
     },
   });
+}
+
+/** `a`, `a/b`, `a/b/c` for the last of these. */
+function pathsTo(path: string): readonly string[] {
+  const parts = path.split('/');
+  return parts.map((_, at) => parts.slice(0, at + 1).join('/'));
 }

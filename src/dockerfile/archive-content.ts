@@ -56,7 +56,9 @@ async function bunzip2(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
 }
 
 async function unxz(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
-  const { XzReadableStream } = await import('xz-decompress');
+  const loaded = await import('xz-decompress');
+  // It is CommonJS: bundlers and Node do not agree on where its names are.
+  const { XzReadableStream } = 'default' in loaded ? (loaded.default as typeof loaded) : loaded;
   const web = Readable.toWeb(stream) as unknown as ReadableStream<Uint8Array>;
   return new XzReadableStream(web) as unknown as AsyncIterable<Uint8Array>;
 }

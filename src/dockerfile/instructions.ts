@@ -385,7 +385,7 @@ function retriesOf(statement: Statement, flags: FlagValues): number | undefined 
   const word = flags.text('retries');
   if (word === undefined) return undefined;
   const count = /^\+?\d{1,10}$/.test(word.text) ? Number(word.text) : -1;
-  if (count >= 0 && count < 2 ** 31) return count;
+  if (count >= 1 && count < 2 ** 31) return count;
   throw atWord(statement, word, `--retries=${shortened(word.text)}: not a count`, 'expected for example 3');
 }
 

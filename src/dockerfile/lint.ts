@@ -102,8 +102,12 @@ function keywordCasing(file: Dockerfile, report: Report): void {
 
 function stageNames(file: Dockerfile, report: Report): void {
   const lines = sourceLines(file.text);
+  const first = new Map<string, number>();
   for (const { from } of file.stages) {
     if (from.name === undefined) continue;
+    const before = first.get(from.name);
+    if (before === undefined) first.set(from.name, from.range.start.line);
+    else report('DuplicateStageName', from.range, `${from.name} names the stage of line ${before}, too`);
     const [as = '', name = ''] = from.source.split(/[\t\v\f\r ]+/).slice(-2);
     if (name !== from.name) report('StageNameCasing', from.range, `stage name ${name} is not in lower case`);
     if (from.name === 'scratch' || from.name === 'context')

@@ -17,7 +17,7 @@ import {
 } from './statement.ts';
 
 /**
- * Reads a Dockerfile as BuildKit does, but for stage names: they may be in capitals, and may not be used twice.
+ * Reads a Dockerfile as BuildKit does, but that names of stages may be in capitals.
  * @param options.name how errors name it
  * @throws OCISLIM_DOCKERFILE_INVALID at the first thing that is wrong
  */
@@ -27,10 +27,9 @@ export function parseDockerfile(text: string, { name }: { readonly name: string 
   const directives = readDirectives(file, lines);
   const globals: ArgInstruction[] = [];
   const stages: Opened[] = [];
-  const names = new Map<string, number>();
   for (const statement of statements(file, lines, directives.escape)) {
     if (statement.keyword.text.toUpperCase() === 'FROM') {
-      stages.push({ from: parseFrom(statement, names), instructions: [] });
+      stages.push({ from: parseFrom(statement), instructions: [] });
       continue;
     }
     const instruction = parseKnown(statement);
@@ -96,8 +95,7 @@ function parseKnown(statement: Statement): Instruction {
   );
 }
 
-/** @param names of the stages before, with their lines; this one's is added */
-function parseFrom(statement: Statement, names: Map<string, number>): FromInstruction {
+function parseFrom(statement: Statement): FromInstruction {
   const flags = flagsOf(statement, { platform: 'text' });
   const [image, as, name, ...others] = blankWordsOf(statement);
   if (image === undefined) throw failure(statement, 'FROM has no image', 'expected FROM IMAGE [AS NAME]');
@@ -110,12 +108,6 @@ function parseFrom(statement: Statement, names: Map<string, number>): FromInstru
       const hint = 'expected a letter, then letters, digits, _, . or -';
       throw failure(statement, `${shortened(name.text)} is no name for a stage`, hint, name);
     }
-    const first = names.get(lower);
-    if (first !== undefined) {
-      const message = `a second stage named ${shortened(lower)}`;
-      throw failure(statement, message, `the first one is on line ${first}`, name);
-    }
-    names.set(lower, wholeRange(statement).start.line);
   }
   return {
     kind: 'from',

@@ -72,7 +72,12 @@ describe('arguments', () => {
       ['other', 'y'],
     ]);
     const args = globalArguments([], given, AUTOMATIC, expand);
-    expect(proxyVariables(args)).toEqual({ HTTP_PROXY: 'http://p', no_proxy: 'x' });
+    expect(proxyVariables(args)).toEqual({
+      HTTP_PROXY: 'http://p',
+      http_proxy: 'http://p',
+      NO_PROXY: 'x',
+      no_proxy: 'x',
+    });
     expect([...args.used].sort()).toEqual(['HTTP_PROXY', 'no_proxy']);
   });
 });

@@ -18,6 +18,7 @@ describe('lintDockerfile', () => {
     ['FROM a as b', 'FromAsCasing 1:1'],
     ['from a AS b', 'FromAsCasing 1:1'],
     ['from a as b'],
+    ['FROM a AS b\nFROM a AS B', 'DuplicateStageName 2:1', 'StageNameCasing 2:1'],
     ['FROM a AS scratch', 'ReservedStageName 1:1'],
     ['FROM a AS context', 'ReservedStageName 1:1'],
     ['FROM a\nrun b\nRUN c', 'ConsistentInstructionCasing 2:1'],

@@ -26,7 +26,6 @@ export const REFUSED: readonly Row[] = [
   ['FROM a AS 1b', '1:11', '1b is no name for a stage', 'expected a letter, then letters, digits, _, . or -'],
   ['FROM a AS b/c', '1:11', 'b/c is no name for a stage'],
   ['FROM a AS $b', '1:11', '$b is no name for a stage'],
-  ['FROM a AS b\nFROM c AS B', '2:11', 'a second stage named b', 'the first one is on line 1'],
   ['FROM --platfrm=x a', '1:6', 'unknown flag --platfrm', 'did you mean --platform?'],
   ['FROM --x=y a', '1:6', 'unknown flag --x', 'FROM has --platform'],
   ['FROM --platform a', '1:6', '--platform has no value', 'expected --platform=VALUE'],
