@@ -43,16 +43,31 @@ export async function openTarStream(
 
 /** @throws through the stream OCISLIM_ARCHIVE_INVALID for damaged data */
 export async function unpackStream(stream: Readable, packing: Packing, what: string): Promise<Readable> {
-  if (packing === 'bzip2') return explained(await bunzip2(stream), packing, what);
+  if (packing === 'bzip2') return explained(bunzip2(stream), packing, what);
   if (packing === 'xz') return explained(await unxz(stream), packing, what);
   return decompress(stream, packing);
 }
 
-async function bunzip2(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
+async function* bunzip2(stream: Readable): AsyncGenerator<Uint8Array> {
   const { default: unbzip2 } = await import('unbzip2-stream');
   const decoder = unbzip2();
-  stream.on('error', (error) => decoder.emit('error', error));
-  return Readable.from(new Readable().wrap(stream.pipe(decoder)));
+  // It does its work within write and end.
+  const ready: Uint8Array[] = [];
+  let failure: unknown;
+  decoder.on('data', (chunk: Uint8Array) => ready.push(chunk));
+  decoder.on('error', (error: unknown) => {
+    failure ??= error;
+  });
+  const take = () => {
+    if (failure !== undefined) throw failure;
+    return ready.splice(0);
+  };
+  for await (const chunk of stream) {
+    decoder.write(chunk);
+    yield* take();
+  }
+  decoder.end();
+  yield* take();
 }
 
 async function unxz(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
