@@ -215,7 +215,14 @@ describe('an archive that is unpacked', () => {
     await expect(onOpt(...members)).rejects.toThrow(message);
   });
 
+  it('needs no end marker where nothing can have been lost in silence', async () => {
+    const open = member('f', 'F');
+    expect(await add({ a: { content: open } })).toEqual(['d 755 0:0 n', 'f 644 0:0 n/f = F']);
+    await expect(add({ a: { content: gzipSync(open) } })).rejects.toThrow('no end marker');
+  });
+
   it('is refused when it is cut', async () => {
+    await expect(add({ a: { content: simple.subarray(0, 1200) } })).rejects.toThrow(/cut short/);
     await expect(add({ a: { content: gzipSync(simple).subarray(0, -20) } })).rejects.toMatchObject({
       code: 'OCISLIM_ARCHIVE_INVALID',
     });
