@@ -3,7 +3,7 @@ import { decompress } from '../layer/compression.ts';
 import { OcislimError } from '../lib/errors.ts';
 
 /** What an archive may be compressed with. */
-export type Packing = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
+type Packing = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
 const MAGIC: readonly (readonly [Packing, readonly number[]])[] = [
   ['gzip', [0x1f, 0x8b, 8]],
@@ -12,26 +12,27 @@ const MAGIC: readonly (readonly [Packing, readonly number[]])[] = [
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
 ];
 
-export function detectPacking(bytes: Uint8Array): Packing {
+function detectPacking(bytes: Uint8Array): Packing {
   const found = MAGIC.find(([, magic]) => magic.every((byte, at) => bytes[at] === byte));
   return found?.[0] ?? 'none';
 }
 
 const BLOCK = 512;
 
-/**
- * The tar that a file is, without its compression; undefined for a file that is none, whatever it is compressed with.
- * @param open may be called twice
- */
-export async function openTarStream(
-  open: () => Promise<Readable>,
-  what: string,
-): Promise<Readable | undefined> {
-  const { head, stream } = await peek(await open(), 6);
+/** A tar without its compression. */
+export interface TarStream {
+  readonly stream: Readable;
+  /** Whether it was compressed: then what is cut may just end early. */
+  readonly isPacked: boolean;
+}
+
+/** The tar that a file is; undefined for a file that is none, whatever it is compressed with. */
+export async function openTarStream(source: Readable, what: string): Promise<TarStream | undefined> {
+  const { head, stream } = await peek(source, 6);
   const packing = detectPacking(head);
   try {
     const unpacked = await peek(await unpackStream(stream, packing, what), BLOCK);
-    if (isHeader(unpacked.head)) return unpacked.stream;
+    if (isHeader(unpacked.head)) return { stream: unpacked.stream, isPacked: packing !== 'none' };
     unpacked.stream.destroy();
   } catch (error) {
     // What is no archive is not damaged: it is just a file that begins like one.
@@ -42,23 +43,38 @@ export async function openTarStream(
 }
 
 /** @throws through the stream OCISLIM_ARCHIVE_INVALID for damaged data */
-export async function unpackStream(stream: Readable, packing: Packing, what: string): Promise<Readable> {
-  if (packing === 'bzip2') return explained(await bunzip2(stream), packing, what);
+async function unpackStream(stream: Readable, packing: Packing, what: string): Promise<Readable> {
+  if (packing === 'bzip2') return explained(bunzip2(stream), packing, what);
   if (packing === 'xz') return explained(await unxz(stream), packing, what);
   return decompress(stream, packing);
 }
 
-async function bunzip2(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
+async function* bunzip2(stream: Readable): AsyncGenerator<Uint8Array> {
   const { default: unbzip2 } = await import('unbzip2-stream');
   const decoder = unbzip2();
-  stream.on('error', (error) => decoder.emit('error', error));
-  return Readable.from(new Readable().wrap(stream.pipe(decoder)));
+  // It does its work within write and end.
+  const ready: Uint8Array[] = [];
+  let failure: unknown;
+  decoder.on('data', (chunk: Uint8Array) => ready.push(chunk));
+  decoder.on('error', (error: unknown) => {
+    failure ??= error;
+  });
+  const take = () => {
+    if (failure !== undefined) throw failure;
+    return ready.splice(0);
+  };
+  for await (const chunk of stream) {
+    decoder.write(chunk);
+    yield* take();
+  }
+  decoder.end();
+  yield* take();
 }
 
 async function unxz(stream: Readable): Promise<AsyncIterable<Uint8Array>> {
-  const loaded = await import('xz-decompress');
-  // It is CommonJS: bundlers and Node do not agree on where its names are.
-  const { XzReadableStream } = 'default' in loaded ? (loaded.default as typeof loaded) : loaded;
+  const module = await import('xz-decompress');
+  // CommonJS, whose names Node does not find by itself.
+  const { XzReadableStream } = module.default ?? module;
   const web = Readable.toWeb(stream) as unknown as ReadableStream<Uint8Array>;
   return new XzReadableStream(web) as unknown as AsyncIterable<Uint8Array>;
 }
@@ -79,7 +95,7 @@ function explained(bytes: AsyncIterable<Uint8Array>, packing: Packing, what: str
 }
 
 /** The first bytes of a stream, at least so many where it has them, and the stream with them. */
-export async function peek(
+async function peek(
   stream: Readable,
   size: number,
 ): Promise<{ readonly head: Buffer; readonly stream: Readable }> {

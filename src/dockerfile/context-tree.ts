@@ -2,7 +2,7 @@ import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { systemPath, textOfBytes } from '../layer/byte-text.ts';
-import { OcislimError, systemCode } from '../lib/errors.ts';
+import { systemCode } from '../lib/errors.ts';
 import {
   changedInput,
   type FileLook,
@@ -208,12 +208,4 @@ function contentOf(full: string | Buffer, path: string, expected: FileStat): Rea
     }
   };
   return Readable.from(read(), { objectMode: false });
-}
-
-/** @throws OCISLIM_INPUT_NOT_FOUND | OCISLIM_INPUT_INVALID where there is no folder */
-export async function requireFolder(folder: string): Promise<void> {
-  const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory()) return;
-  const code = found === undefined ? 'OCISLIM_INPUT_NOT_FOUND' : 'OCISLIM_INPUT_INVALID';
-  throw new OcislimError(code, `${folder}: ${found === undefined ? 'not there' : 'not a folder'}`);
 }

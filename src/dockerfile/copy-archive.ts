@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { readTar, type TarMember } from '../layer/tar-reader.ts';
 import { writeStreamAtomically } from '../lib/atomic-file.ts';
 import { OcislimError, within } from '../lib/errors.ts';
-import { openTarStream } from './archive-content.ts';
+import { openTarStream, type TarStream } from './archive-content.ts';
 import type { ModeChange } from './chmod.ts';
 import type { Owner } from './chown.ts';
 import type { Selected } from './copy-select.ts';
@@ -28,10 +28,10 @@ const SIZE_LIMIT = 64 * 2 ** 30;
 /** What ADD unpacks: a tar, perhaps compressed, by its content and whatever its name. Undefined for other files. */
 export async function openArchive(item: Selected, unpacking: Unpacking): Promise<Archive | undefined> {
   if (item.root.type !== 'file') return undefined;
-  const open = () => openTarStream(() => item.open(item.root), item.shown);
+  const open = async () => openTarStream(await item.open(item.root), item.shown);
   const first = await open();
   if (first === undefined) return undefined;
-  first.destroy();
+  first.stream.destroy();
   return {
     unpackInto: (destination) => within(item.shown, () => unpack(item.shown, open, destination, unpacking)),
   };
@@ -39,7 +39,7 @@ export async function openArchive(item: Selected, unpacking: Unpacking): Promise
 
 async function unpack(
   what: string,
-  open: () => Promise<Readable | undefined>,
+  open: () => Promise<TarStream | undefined>,
   destination: string,
   unpacking: Unpacking,
 ): Promise<void> {
@@ -55,7 +55,7 @@ async function unpack(
  * @throws OCISLIM_ARCHIVE_INVALID for members that no layer can hold, and damaged archives
  */
 export async function unpackTar(
-  tar: Readable,
+  tar: TarStream,
   what: string,
   root: string,
   unpacking: Unpacking,
@@ -64,9 +64,11 @@ export async function unpackTar(
   if (temporaryFile === undefined)
     throw new OcislimError('OCISLIM_INPUT_INVALID', 'an archive, which cannot be unpacked here');
   const file = await temporaryFile();
-  await writeStreamAtomically(file, bounded(tar, what), { mode: 0o600, signal });
+  await writeStreamAtomically(file, bounded(tar.stream, what), { mode: 0o600, signal });
   const visit = (member: TarMember) => add(member, root, file, unpacking);
-  await readTar(createReadStream(file), visit, { signal, what });
+  const { ended } = await readTar(createReadStream(file), visit, { signal, what });
+  if (!ended && tar.isPacked)
+    throw new OcislimError('OCISLIM_ARCHIVE_INVALID', `${what}: cut short, it has no end marker`);
 }
 
 function bounded(tar: Readable, what: string): Readable {

@@ -51,10 +51,12 @@ function fromQuery(query: string | undefined, text: string): Pick<GitUrl, 'ref' 
 
 function checked(url: GitUrl, text: string): GitUrl {
   const { remote, ref } = url;
-  const host = SCP.test(remote) ? remote.replace(/^[^@]*@/, '') : new URL(remote).hostname;
-  const isOption = [remote, host, ref ?? ''].some((part) => part.startsWith('-'));
+  const isScp = SCP.test(remote);
+  const isUrl = isScp || URL.canParse(remote);
+  const host = isScp ? remote.replace(/^[^@]*@/, '') : isUrl ? new URL(remote).hostname : '';
+  const isOption = !isUrl || [remote, host, ref ?? ''].some((part) => part.startsWith('-'));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be there.
-  if (!isOption && !/[\x00-\x20~^:?*[\\]|\.\.|@\{/.test(ref ?? '')) return url;
+  if (!isOption && !/^\+|[\x00-\x20~^:?*[\\]|\.\.|@\{/.test(ref ?? '')) return url;
   throw new OcislimError('OCISLIM_INPUT_INVALID', `${text}: not the name of something in a Git repository`, {
     hint: 'https://HOST/PATH.git#BRANCH-OR-COMMIT:FOLDER',
   });

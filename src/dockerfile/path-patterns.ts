@@ -49,7 +49,7 @@ function parsePattern(text: string, what: string): Pattern | undefined {
 }
 
 /** Go's filepath.Clean, for a path that is relative to what is matched. */
-export function cleanPattern(text: string): string {
+function cleanPattern(text: string): string {
   const parts: string[] = [];
   for (const part of text.split('/')) {
     if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();

@@ -24,7 +24,7 @@ export interface TarTreeOptions {
  */
 export async function openTarTree(stream: Readable, options: TarTreeOptions): Promise<FileTree> {
   const { name, ignore, temporaryFile, signal } = options;
-  const tar = await openTarStream(async () => stream, name);
+  const tar = await openTarStream(stream, name);
   if (tar === undefined) throw new OcislimError('OCISLIM_ARCHIVE_INVALID', `${name}: not a tar`);
   const owner = { uid: 0, gid: 0 };
   const target = new CopyTarget(new Tree(), { mode: 0o755, ...owner });
