@@ -334,6 +334,16 @@ const CASES: Readonly<Record<string, readonly Step[]>> = {
     { add: [{ path: 'data/sub/added', content: 'again' }] },
     { script: 'cat /data/sub/added', gives: 0, prints: 'again' },
   ],
+  'stacks more layers than can be mounted': [
+    ...Array.from({ length: 60 }, (_, at) => ({ add: [{ path: `data/many/${at}`, content: '' }] })),
+    { script: 'ls /data/many | wc -l', gives: 0, prints: '60\n' },
+    { add: [{ path: 'data/many/60', content: '' }] },
+    {
+      script: 'ls /data/many | wc -l; touch /data/new',
+      gives: [changedData, 'file 644 0:0 data/new 0'],
+      prints: '61\n',
+    },
+  ],
   'leaves owners and set-uid bits of others as they are': [
     { script: 'echo x >> /data/owned', gives: [sameData, 'file 640 1000:1000 data/owned 6'] },
     {
@@ -408,7 +418,7 @@ const CASES: Readonly<Record<string, readonly Step[]>> = {
 
 describeWithPeers(
   'runLayer',
-  ['bwrap', 'proot', 'unshare', 'newuidmap'],
+  ['bwrap', 'proot', 'unshare', 'newuidmap', 'setcap'],
   () => {
     let child: string;
     let bases: readonly { path: string; gzip: boolean }[];
@@ -425,6 +435,26 @@ describeWithPeers(
       });
       child = await bundled('run-layer');
     });
+
+    it.each(['root', 'user', 'user with a range of ids'] as const)(
+      'as %s keeps capabilities that a command gives',
+      async (user) => {
+        const setcap =
+          '/host/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path /host/lib/x86_64-linux-gnu /host/sbin/setcap';
+        const mounts = [{ source: '/usr', target: '/host', isWritable: false }];
+        const script = `echo x > /data/given && ${setcap} cap_net_raw=ep /data/given`;
+        const rows = await rowsOf(user, { setcap: [{ script, mounts }] }, 'bubblewrap');
+        // CAP_NET_RAW is 13: permitted, and effective.
+        const given = Buffer.from('0100000200200000000000000000000000000000', 'hex').toString('base64');
+        const layers = rows.filter(({ name }) => name !== undefined).map(({ results }) => results[0]);
+        expect(layers.length).toBeGreaterThan(1);
+        for (const layer of layers)
+          expect(layer?.members).toEqual([
+            changedData,
+            `file 644 0:0 data/given 2 security.capability=${given}`,
+          ]);
+      },
+    );
 
     async function rowsOf(
       user: User,
