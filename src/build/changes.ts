@@ -67,15 +67,14 @@ export function changesOf(observed: Observed, open: OpenContent): Changes {
 
 /** Paths of lower layers that are to be hidden; what overlayfs hides something with is taken out of `members`. */
 function whiteoutsIn({ tree, prefix, gone = [] }: Observed, members: Map<string, TarMember>): Set<string> {
-  const isThere = (path: string) => tree.lookup(path, { followLast: false }) !== undefined;
-  const whiteouts = new Set(gone.filter(isThere));
+  const whiteouts = new Set(gone);
   /** Folders that show nothing of the layers below. */
   const apart = new Set<string>();
   for (const member of [...members.values()].sort(byPath)) {
     const { path, type, device, xattrs } = member;
     if (prefix !== undefined && device?.kind === 'character' && device.major === 0 && device.minor === 0) {
       members.delete(path);
-      if (isThere(path)) whiteouts.add(path);
+      whiteouts.add(path);
       continue;
     }
     if (type !== 'directory') continue;

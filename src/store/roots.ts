@@ -131,6 +131,7 @@ export class Roots {
     for (const digest of diffIds) await this.#home.pins.pin(digest);
     const temporary = await this.#home.temporaryFile();
     const kept = removeOnInterrupt(temporary);
+    const lock = await this.#home.locks.acquire(lockOf(name), {});
     try {
       await mkdir(temporary, { mode: 0o700 });
       await rename(folder, join(temporary, FILES));
@@ -139,6 +140,7 @@ export class Roots {
       await removeTree(temporary).catch(() => {});
       if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error;
     } finally {
+      await lock?.release();
       kept.forget();
     }
   }

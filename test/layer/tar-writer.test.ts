@@ -83,6 +83,70 @@ describe('tarStream', () => {
     );
   });
 
+  it('keeps extended attributes, whatever bytes they are', async () => {
+    const xattrs = new Map([
+      ['user.b', Buffer.from([0, 255, 10, 61])],
+      ['security.capability', Buffer.alloc(20, 128)],
+    ]);
+    expect(await roundTrip(file('f', 'content', { xattrs, mtime: 5, mode: 0o4711 }))).toMatchObject({
+      path: 'f',
+      size: 7,
+      mtime: 5,
+      mode: 0o4711,
+      xattrs,
+    });
+    const long = `${'d'.repeat(200)}/${'ü'.repeat(100)}`;
+    const uid = 3_000_000_000;
+    expect(await roundTrip(folder(long, { xattrs, uid }))).toMatchObject({ path: long, uid, xattrs });
+    const link = { ...symlink('s', 't'.repeat(300)), xattrs };
+    expect(await roundTrip(link)).toMatchObject({ path: 's', linkname: 't'.repeat(300), xattrs });
+  });
+
+  it('gives a member after one with attributes none of them', async () => {
+    const xattrs = new Map([['user.a', Buffer.from('1')]]);
+    const members = await membersOf(await written([file('a', 'x', { xattrs }), file('b', 'y')]));
+    expect(members.map((member) => member.xattrs)).toEqual([xattrs, undefined]);
+  });
+
+  it('keeps names that are not UTF-8', async () => {
+    const path = 'd\udcff/\udc80';
+    expect(await roundTrip(file(path, 'x'))).toMatchObject({ path, size: 1 });
+    expect(await roundTrip(symlink('s', path))).toMatchObject({ linkname: path });
+    const tar = await written([file('\udc80', 'x'), file('\udc81', 'y')]);
+    expect((await membersOf(tar)).map((member) => member.path)).toEqual(['\udc80', '\udc81']);
+  });
+
+  it('keeps FIFOs and devices', async () => {
+    const plain = { path: 'd', mode: 0o620, uid: 1, gid: 5, mtime: 9 } as const;
+    const device = { kind: 'character', major: 5, minor: 300 } as const;
+    expect(await roundTrip({ ...plain, type: 'device', device })).toMatchObject({ ...plain, device });
+    const block = { kind: 'block', major: 8, minor: 1 } as const;
+    expect(await roundTrip({ ...plain, type: 'device', device: block })).toMatchObject({ device: block });
+    expect(await roundTrip({ ...plain, type: 'fifo' })).toMatchObject({ ...plain, type: 'fifo', size: 0 });
+  });
+
+  it('writes attributes, devices and bytes in names that the system tar reads', async () => {
+    const xattrs = new Map([['user.note', Buffer.from('kept')]]);
+    const device = { kind: 'character', major: 1, minor: 3 } as const;
+    const plain = { mode: 0o600, uid: 0, gid: 0, mtime: 0 } as const;
+    const tar = await written([
+      file('a', 'a', { xattrs }),
+      { path: 'null', type: 'device', device, ...plain },
+      { path: 'pipe', type: 'fifo', ...plain },
+      file('\udcff', 'b'),
+    ]);
+    const list = (...more: string[]) =>
+      execFileSync('tar', ['--numeric-owner', '--quoting-style=escape', ...more, '-f', '-'], {
+        input: tar,
+        env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+      }).toString();
+    expect(list('-t')).toBe('a\nnull\npipe\n\\377\n');
+    const long = list('-tv', '--xattrs', '-v');
+    expect(long).toMatch(/user\.note/);
+    expect(long).toMatch(/^crw------- +0\/0 +1,3 .* null$/m);
+    expect(long).toMatch(/^prw------- .* pipe$/m);
+  });
+
   it('writes chunks of 64 KiB, so that what follows does not depend on how files were read', async () => {
     const content = Buffer.alloc(300_000, 7);
     const pieces = (size: number): Entry => file('f', content, { open: async () => streamOf(content, size) });

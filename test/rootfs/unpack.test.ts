@@ -18,7 +18,7 @@ import type { Layer } from '../../src/image/model.ts';
 import { readToc, type Toc } from '../../src/layer/toc.ts';
 import type { Unkept } from '../../src/rootfs/attributes.ts';
 import { mergeTocs } from '../../src/rootfs/tree.ts';
-import { type UnpackOptions, unpackLayers } from '../../src/rootfs/unpack.ts';
+import { type UnpackOptions, unpackLayers, unpackOver } from '../../src/rootfs/unpack.ts';
 import { bundled } from '../support/children.ts';
 import { must } from '../support/cli.ts';
 import { contentsOf, listing } from '../support/roots.ts';
@@ -463,3 +463,45 @@ function described(at: string) {
   const linkname = type === 'symlink' ? readlinkSync(at) : undefined;
   return { type, mode: stats.mode & 0o7777, linkname, size: type === 'file' ? stats.size : 0 };
 }
+
+describe('unpackOver', () => {
+  const lower = rawLayer([
+    dir('d', { mode: 0o555, mtime: 1_000_000_000 }),
+    file('d/a', 'a'),
+    file('d/b', 'b', { mode: 0o4711 }),
+    hard('d/h', 'd/a'),
+    link('l', 'd'),
+    dir('e', { mtime: 5 }),
+    file('e/x', 'x'),
+    file('é\udcff', 'odd'),
+  ]);
+  const upper = rawLayer([
+    file('d/.wh.b', ''),
+    file('l/new', 'through a link'),
+    hard('again', 'd/a'),
+    file('e', 'a file now'),
+    dir('f/g', { mode: 0o700 }),
+  ]);
+
+  it('lays layers over what is on the disk as if all were unpacked together', async () => {
+    const together = await unpack([lower, upper]);
+    const { folder, unkept } = await unpack([lower]);
+    const over = await unpackOver([upper], folder, unkept);
+    const seen = (root: string) =>
+      listing(root, (path) => {
+        const { mode, uid, gid, nlink, size } = lstatSync(path);
+        return [mode.toString(8), uid, gid, nlink, lstatSync(path).isDirectory() ? '' : size].join(' ');
+      });
+    expect(contentsOf(folder)).toEqual(contentsOf(together.folder));
+    expect(seen(folder)).toEqual(seen(together.folder));
+    expect(over.unkept).toEqual(together.unkept);
+    expect(over.count).toBe(together.count);
+  });
+
+  it('leaves times and modes of folders that have nothing new in them', async () => {
+    const { folder, unkept } = await unpack([lower]);
+    await unpackOver([rawLayer([file('top', '')])], folder, unkept);
+    const { mtimeMs, mode } = statSync(join(folder, 'd'));
+    expect([mtimeMs / 1000, mode & 0o7777]).toEqual([1_000_000_000, asRoot ? 0o555 : 0o755]);
+  });
+});

@@ -38,6 +38,7 @@ const PACKAGES = {
   proot: 'proot',
   unshare: 'util-linux',
   newuidmap: 'uidmap',
+  setcap: 'libcap2-bin',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;

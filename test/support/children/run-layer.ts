@@ -8,7 +8,10 @@ import { MediaType } from '#oci-spec-types';
 import { runLayer } from '../../../src/build/run-layer.ts';
 import type { Layer } from '../../../src/image/model.ts';
 import { readTar } from '../../../src/layer/tar-reader.ts';
+import type { TocMember } from '../../../src/layer/toc.ts';
 import { silent } from '../../../src/lib/progress.ts';
+import { storeLayer } from '../../../src/pack/assemble.ts';
+import { opened } from '../../../src/rootfs/attributes.ts';
 import { mergeTocs } from '../../../src/rootfs/tree.ts';
 import { drivers, probeDriver } from '../../../src/sandbox/choose.ts';
 import type { Driver } from '../../../src/sandbox/driver.ts';
@@ -19,6 +22,8 @@ import type { Context } from '../../../src/transports/context.ts';
 /** A step is a script, or what is to be made of one. */
 interface Step {
   readonly script: string;
+  /** Makes a layer of these instead, as COPY does. */
+  readonly add?: readonly { readonly path: string; readonly content: string }[];
   readonly mounts?: Room['mounts'];
   readonly identity?: typeof ROOT;
   readonly abortOn?: string;
@@ -36,7 +41,9 @@ const { bases, cases, only, limits } = JSON.parse(readFileSync(request, 'utf8'))
 };
 const CREATED = 1_700_000_000;
 
-const LIST = `find / '(' -path /proc -o -path /dev -o -path /mnt ')' -prune -o -exec stat -c '%f %u %g %s %n' {} +`;
+const OTHER: Readonly<Record<string, string>> = { hardlink: ' => ', symlink: ' -> ' };
+const KINDS: Readonly<Record<number, string>> = { 4: 'directory', 8: 'file', 10: 'symlink', 1: 'fifo' };
+const LIST = `find / '(' -path /proc -o -path /dev -o -path /mnt ')' -prune -o -exec stat -c '%f %u %g %s %n//' {} +`;
 
 let count = 0;
 for (const driver of drivers().filter(({ title }) => title.startsWith(only))) {
@@ -95,6 +102,13 @@ async function take(step: Step, layers: Layer[], driver: Driver, store: Store): 
     const { removeTree } = await import('../../../src/lib/remove-tree.ts');
     await removeTree(join(store.root, 'roots'));
   }
+  if (step.add !== undefined) {
+    const { file } = await import('../entries.ts');
+    const entries = step.add.map(({ path, content }) => file(path, content, { mtime: CREATED }));
+    const never = new AbortController().signal;
+    layers.push(await storeLayer(entries, { kind: 'none' }, contextOf(store, never)));
+    return {};
+  }
   try {
     const { code, layer, output } = await execute(step, layers, driver, store);
     if (layer === undefined) return { code, output };
@@ -104,8 +118,6 @@ async function take(step: Step, layers: Layer[], driver: Driver, store: Store): 
     return { error: String(error) };
   }
 }
-
-const OTHER: Readonly<Record<string, string>> = { hardlink: ' => ', symlink: ' -> ' };
 
 async function membersOf(layer: Layer): Promise<readonly string[]> {
   const members: string[] = [];
@@ -121,20 +133,24 @@ async function membersOf(layer: Layer): Promise<readonly string[]> {
   return members;
 }
 
-const KINDS: Readonly<Record<number, string>> = { 4: 'directory', 8: 'file', 10: 'symlink', 1: 'fifo' };
+/** What a user with one id could not read it had to make readable; set-uid bits of others it could not keep. */
+function rightsOf(type: string, mode: number, ids: string): string {
+  const had = ids === 'one' ? opened(type as TocMember['type'], mode) & 0o777 : mode;
+  return had.toString(8);
+}
 
 /** What the next command sees against what the layers say. */
 async function compare(layers: readonly Layer[], driver: Driver, store: Store): Promise<readonly string[]> {
   const { code, output, layer } = await execute({ script: LIST }, layers, driver, store);
   const { ids } = driver.files;
   const seen = new Set<string>();
-  for (const line of output.split('\n').filter(Boolean)) {
+  for (const line of output.split('//\n').filter(Boolean)) {
     const [, hex = '', uid, gid, size, path = ''] = /^(\w+) (\d+) (\d+) (\d+) \/(.*)$/s.exec(line) ?? [];
     const mode = Number.parseInt(hex, 16);
     const kind = KINDS[mode >> 12] ?? 'other';
     if (['', 'etc/hosts'].includes(path)) continue;
     const bytes = kind === 'file' || kind === 'symlink' ? size : '';
-    const rights = kind === 'symlink' ? '' : (mode & 0o7777).toString(8);
+    const rights = kind === 'symlink' ? '' : rightsOf(kind, mode & 0o7777, ids);
     seen.add(`${kind} ${rights} ${ids === 'one' ? '' : `${uid}:${gid}`} ${bytes} ${path}`);
   }
   const { systemPath } = await import('../../../src/layer/byte-text.ts');
@@ -144,7 +160,7 @@ async function compare(layers: readonly Layer[], driver: Driver, store: Store): 
     const path = Buffer.from(systemPath(node.path)).toString('latin1');
     if (/^(?:proc|dev|mnt)(?:\/|$)|^etc\/hosts$/.test(path)) continue;
     const bytes = type === 'file' ? size : type === 'symlink' ? Buffer.byteLength(linkname) : '';
-    const rights = type === 'symlink' ? '' : mode.toString(8);
+    const rights = type === 'symlink' ? '' : rightsOf(type, mode, ids);
     expected.add(`${type} ${rights} ${ids === 'one' ? '' : `${uid}:${gid}`} ${bytes} ${path}`);
   }
   return [
