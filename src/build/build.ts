@@ -25,6 +25,7 @@ import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
 import { imageOf } from './finish.ts';
 import { neededStages, targetStage } from './graph.ts';
+import { openRemotes } from './remotes.ts';
 import type { BuildRequest } from './request.ts';
 import { type BuildSource, openBuildSource } from './source.ts';
 import { buildStage } from './stage.ts';
@@ -68,6 +69,7 @@ export interface BuiltImages extends Pick<BuildEnvironment, 'file' | 'results'> 
 /** Builds the images of all platforms. @throws OCISLIM_DOCKERFILE_INVALID | OCISLIM_STEP_FAILED, and more */
 export async function buildImages(request: BuildRequest, context: Context): Promise<BuiltImages> {
   const source = await openBuildSource(request, context);
+  const remotes = openRemotes(context);
   try {
     const { name, dockerfile } = source;
     const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
@@ -77,10 +79,11 @@ export async function buildImages(request: BuildRequest, context: Context): Prom
     const results = new Map<Digest, StepResult>();
     const platforms = request.platforms.length === 0 ? [hostPlatform()] : request.platforms;
     const built: Built[] = [];
-    for (const platform of platforms)
-      built.push(await buildFor(platform, { file, source, imported, results }, request, context));
+    const parts = { file, source, imported, remotes, results };
+    for (const platform of platforms) built.push(await buildFor(platform, parts, request, context));
     return { name, file, built, results };
   } finally {
+    await remotes.dispose();
     await source.dispose();
   }
 }
@@ -93,7 +96,7 @@ async function importAll({ cacheFrom }: BuildRequest, context: Context): Promise
   return steps;
 }
 
-interface Parts extends Pick<BuildEnvironment, 'file' | 'imported' | 'results'> {
+interface Parts extends Pick<BuildEnvironment, 'file' | 'imported' | 'remotes' | 'results'> {
   readonly source: BuildSource;
 }
 
@@ -106,7 +109,7 @@ export interface Built {
 
 async function buildFor(
   platform: Platform,
-  { file, source, imported, results }: Parts,
+  { file, source, imported, remotes, results }: Parts,
   request: BuildRequest,
   context: Context,
 ): Promise<Built> {
@@ -125,6 +128,7 @@ async function buildFor(
     platform,
     args,
     imported,
+    remotes,
     results,
     sources: source.tree,
     driver: lazily(() => sandboxFor(request.sandbox, own)),

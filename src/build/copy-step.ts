@@ -23,9 +23,11 @@ export async function copyStep(
   const request = requestOf(instruction, state, words, step);
   const from = await namedTree(instruction.from?.text, step);
   const source = await from.tree();
+  const { remotes } = step.env;
+  const { signal } = context;
   return addLayer(state, step, {
     kind: 'copy',
-    parts: await copyKey(request, source),
+    parts: await copyKey(request, source, { remotes, signal }),
     createdBy: instruction.source,
     make: async () => {
       const folder = await context.store.temporaryFile();
@@ -36,7 +38,7 @@ export async function copyStep(
       };
       try {
         const image = await step.tree.of(state.layers);
-        const entries = await planCopy(request, source, image, { temporaryFile, signal: context.signal });
+        const entries = await planCopy(request, source, image, { remotes, temporaryFile, signal });
         return entries.length === 0 ? {} : { layer: await storeLayer(entries, { kind: 'none' }, context) };
       } finally {
         await removeTree(folder);

@@ -1,6 +1,7 @@
 import type { Digest, Platform } from '#oci-spec-types';
 import type { Dockerfile } from '../dockerfile/ast.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
+import type { Remotes } from '../dockerfile/remote.ts';
 import type { Base } from '../pack/base.ts';
 import type { Driver } from '../sandbox/driver.ts';
 import type { Context } from '../transports/context.ts';
@@ -23,6 +24,8 @@ export interface BuildEnvironment {
   readonly results: Map<Digest, StepResult>;
   /** The build context, opened when it is first needed. */
   sources(): Promise<FileTree>;
+  /** What ADD fetches, each once. */
+  readonly remotes: Remotes;
   /** What keeps commands in, chosen when it is first needed. */
   driver(): Promise<Driver>;
   /** A stage of the file by its number; made once, however many ask. */

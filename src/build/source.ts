@@ -181,7 +181,9 @@ function isText(bytes: Buffer): boolean {
 async function openGit({ context: url, file }: BuildRequest, context: Context): Promise<BuildSource> {
   const folder = await context.store.temporaryFile();
   try {
-    const tree = await openGitTree(url, folder, { keepGitDir: false }, context);
+    const { env, signal } = context;
+    const name_ = 'the build context';
+    const tree = await openGitTree(url, { env, signal, name: name_, temporaryFolder: async () => folder });
     const name = basename(url.replace(/#.*$/, '').replace(/\.git$/, ''));
     return await ofTree(name, tree, file, () => removeTree(folder));
   } catch (error) {

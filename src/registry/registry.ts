@@ -9,7 +9,7 @@ import { type Credential, credentialFinder } from './credentials.ts';
 import { diagnose, type Finding } from './diagnosis.ts';
 import { serverFinder } from './discovery.ts';
 import { certificateFolders } from './host-certificates.ts';
-import { discard } from './http.ts';
+import { discard, type Send } from './http.ts';
 import { confirmTag, hasManifest, putManifest } from './manifests.ts';
 import { type Endpoint, endpointFinder } from './mirrors.ts';
 import { redirecting } from './redirect.ts';
@@ -66,6 +66,8 @@ export interface Registry {
   target(reference: Reference, options?: OpenOptions): Promise<Target>;
   /** Parses a name, with the short-name aliases of registries.conf. @throws OCISLIM_REFERENCE_INVALID */
   parse(text: string): Reference;
+  /** Sends one request to any server, over this machine's proxies and certificates, without credentials. */
+  readonly send: Send;
   /** Tries credentials at a registry. @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_… */
   ping(registry: string, credential: Credential, options?: OpenOptions): Promise<void>;
   /** Looks at every step of the way to a registry, or a repository (else empty) of it. Only an abort makes it throw. */
@@ -186,6 +188,7 @@ export function openRegistry(options: RegistryOptions): Registry {
         },
         open,
       ),
+    send: transport.send,
     close: () => transport.close(),
   };
 }

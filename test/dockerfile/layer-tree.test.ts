@@ -27,7 +27,7 @@ function stage(...layers: readonly (readonly Member[])[]) {
     opened.push(path);
     return Readable.from([Buffer.from('x')]);
   };
-  return { opened, tree: treeOfLayers({ name: 'stage build', tree: mergeTocs(tocs), tocs, open }) };
+  return { opened, tree: treeOfLayers({ name: 'stage build', tree: mergeTocs(tocs), open }) };
 }
 
 const copied = async ({ tree }: ReturnType<typeof stage>, source: string) => {

@@ -141,7 +141,8 @@ describe('parseMount', () => {
     expect(() => parseMount(value, at)).toThrow(
       expect.objectContaining({
         code: 'OCISLIM_DOCKERFILE_INVALID',
-        message: `Dockerfile:1: mount ${why}\nRUN --mount=… a\n            ^`,
+        message: `Dockerfile:1: mount ${why}`,
+        excerpt: ['RUN --mount=… a', '            ^'],
         ...expected,
       }),
     );

@@ -22,6 +22,11 @@ function errorOf(text: string): OcislimError {
   throw new Error('it is accepted');
 }
 
+/** The message, and the part of the file below it. */
+function shownBy({ message, excerpt }: OcislimError): readonly string[] {
+  return [message, ...excerpt];
+}
+
 /** Stages without where they stand. */
 function meaning({ escape: escaper, syntax, check, globals, stages }: Dockerfile): unknown {
   const text = JSON.stringify({ escaper, syntax, check, globals, stages }, (key, value) =>
@@ -123,7 +128,7 @@ describe('what is wrong in a Dockerfile', () => {
     'is said: %j',
     (text, position, message, hint) => {
       const error = errorOf(text);
-      const [head = '', source = '', carets = ''] = error.message.split('\n');
+      const [head = '', source = '', carets = ''] = shownBy(error);
       const [line, column] = position.split(':');
       expect(head).toBe(`Dockerfile:${line}: ${message}`);
       expect(error.code).toBe('OCISLIM_DOCKERFILE_INVALID');
@@ -137,23 +142,21 @@ describe('what is wrong in a Dockerfile', () => {
   );
 
   it('is shown with carets under all of it', () => {
-    expect(errorOf('FROM a\nCOPY\t--frm=x a b').message).toBe(
+    expect(shownBy(errorOf('FROM a\nCOPY\t--frm=x a b')).join('\n')).toBe(
       'Dockerfile:2: unknown flag --frm\nCOPY --frm=x a b\n     ^^^^^^^',
     );
   });
 
   it('is shown with what is round it where the line is long', () => {
-    const [, source = '', carets = ''] = errorOf(`FROM a\nRUN --network=${'y'.repeat(300)} b`).message.split(
-      '\n',
-    );
+    const [, source = '', carets = ''] = shownBy(errorOf(`FROM a\nRUN --network=${'y'.repeat(300)} b`));
     expect(source).toHaveLength(101);
     expect(source.endsWith('y…')).toBe(true);
     expect(carets).toBe(`${' '.repeat(14)}${'^'.repeat(86)}`);
   });
 
   it('cannot move a cursor', () => {
-    const { message } = errorOf('FROM a\n\u001b[2J\u009b x');
-    expect(message).toBe('Dockerfile:2: unknown instruction  [2J \n [2J  x\n^^^^^');
+    const shown = shownBy(errorOf('FROM a\n\u001b[2J\u009b x')).join('\n');
+    expect(shown).toBe('Dockerfile:2: unknown instruction  [2J \n [2J  x\n^^^^^');
   });
 });
 
@@ -166,12 +169,16 @@ describe('a trigger', () => {
   });
 
   it.each([
-    ['', 'ONBUILD of x:1: no instruction'],
-    ['RUN a\nRUN b', 'ONBUILD of x:1: more than one instruction\nRUN a\n^'],
-    ['FROM a', 'ONBUILD of x:1: unknown instruction FROM\nFROM a\n^^^^'],
-  ])('has to be one instruction: %j', (text, message) => {
+    ['', 'no instruction'],
+    ['RUN a\nRUN b', 'more than one instruction', 'RUN a', '^'],
+    ['FROM a', 'unknown instruction FROM', 'FROM a', '^^^^'],
+  ])('has to be one instruction: %j', (text, why, ...excerpt) => {
     expect(() => parseTrigger(text, { name: 'ONBUILD of x' })).toThrow(
-      expect.objectContaining({ code: 'OCISLIM_DOCKERFILE_INVALID', message }),
+      expect.objectContaining({
+        code: 'OCISLIM_DOCKERFILE_INVALID',
+        message: `ONBUILD of x:1: ${why}`,
+        excerpt,
+      }),
     );
   });
 });
