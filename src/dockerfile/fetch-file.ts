@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { OcislimError } from '../lib/errors.ts';
 import { redact } from '../lib/redact.ts';
@@ -35,15 +36,11 @@ export async function fetchFile(text: string, options: FetchOptions): Promise<Re
   if (!URL.canParse(text)) throw new OcislimError('OCISLIM_INPUT_INVALID', `${shown}: not a URL`);
   const url = new URL(text);
   const send = redirecting(retrying(authorizing(options.send, url), { sleep: options.sleep }));
-  const stored = await download({ ...options, send, url: plain(url), shown });
-  if (checksum !== undefined && stored.digest !== checksum)
-    throw new OcislimError(
-      'OCISLIM_DIGEST_MISMATCH',
-      `${shown}: has the digest ${stored.digest}, not ${checksum}`,
-      {
-        hint: 'if that is what it should be now, change --checksum',
-      },
-    );
+  const { stored, actual } = await download({ ...options, send, url: plain(url), shown });
+  if (checksum !== undefined && actual !== checksum)
+    throw new OcislimError('OCISLIM_DIGEST_MISMATCH', `${shown}: has the digest ${actual}, not ${checksum}`, {
+      hint: 'if that is what it should be now, change --checksum',
+    });
   const descriptor = { mediaType: 'application/octet-stream', ...stored };
   return {
     name: fileNameOf(url),
@@ -53,8 +50,10 @@ export async function fetchFile(text: string, options: FetchOptions): Promise<Re
   };
 }
 
+const CHECKSUM = /^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/;
+
 function parseChecksum(text: string | undefined): string | undefined {
-  if (text === undefined || /^sha256:[0-9a-f]{64}$/.test(text)) return text;
+  if (text === undefined || CHECKSUM.test(text)) return text;
   throw new OcislimError('OCISLIM_INPUT_INVALID', `--checksum=${text}: not a digest of a file`, {
     hint: 'sha256: and 64 hexadecimal digits in lower case, as sha256sum prints them',
   });
@@ -102,8 +101,10 @@ async function download({
   url,
   shown,
   signal,
+  checksum = 'sha256:',
   sizeLimit = SIZE_LIMIT,
-}: Download): Promise<Expected> {
+}: Download): Promise<{ readonly stored: Expected; readonly actual: string }> {
+  const [algorithm = ''] = checksum.split(':');
   for (let attempt = 1; ; attempt++) {
     const headers = { accept: '*/*', 'accept-encoding': 'identity' };
     const response = await send({ method: 'GET', url, headers, signal });
@@ -111,8 +112,11 @@ async function download({
       await discard(response);
       throw refusal(response, shown);
     }
+    const hash = createHash(algorithm);
     try {
-      return await store.put(Readable.from(bounded(response, shown, sizeLimit)), { signal });
+      const bytes = bounded(response, shown, sizeLimit, (chunk) => hash.update(chunk));
+      const stored = await store.put(Readable.from(bytes), { signal });
+      return { stored, actual: `${algorithm}:${hash.digest('hex')}` };
     } catch (error) {
       const isPassing = error instanceof OcislimError && error.code === 'OCISLIM_REGISTRY_UNREACHABLE';
       if (!isPassing || attempt === ATTEMPTS) throw error;
@@ -120,11 +124,17 @@ async function download({
   }
 }
 
-async function* bounded(response: HttpResponse, shown: string, limit: number): AsyncGenerator<Buffer> {
+async function* bounded(
+  response: HttpResponse,
+  shown: string,
+  limit: number,
+  take: (chunk: Buffer) => void,
+): AsyncGenerator<Buffer> {
   let size = 0;
   for await (const chunk of content(response)) {
     size += chunk.length;
     if (size > limit) throw new OcislimError('OCISLIM_REGISTRY_FAILED', `${shown}: more than ${limit} bytes`);
+    take(chunk);
     yield chunk;
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '#oci-spec-types';
@@ -63,6 +64,9 @@ describe('ADD of a URL', () => {
   it('checks the checksum', async () => {
     const checksum = sha256(Buffer.from('x'));
     expect((await add(ok('x'), '/f', { checksum })).lines).toHaveLength(2);
+    const longer = `sha512:${createHash('sha512').update('x').digest('hex')}`;
+    expect((await add(ok('x'), '/f', { checksum: longer })).lines).toHaveLength(2);
+    await expect(add(ok('y'), '/f', { checksum: longer })).rejects.toThrow(longer);
     await expect(add(ok('y'), '/f', { checksum })).rejects.toMatchObject({ code: 'OCISLIM_DIGEST_MISMATCH' });
     for (const wrong of ['sha256:00', 'md5:00', 'x', checksum.toUpperCase()])
       await expect(add(ok('x'), '/f', { checksum: wrong })).rejects.toThrow(`--checksum=${wrong}`);
