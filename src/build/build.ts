@@ -4,6 +4,7 @@ import type { Finding } from '../check/finding.ts';
 import { judge } from '../check/verdict.ts';
 import { expandWord } from '../dockerfile/expand.ts';
 import { lintDockerfile } from '../dockerfile/lint.ts';
+import { openRemotes } from '../dockerfile/open-remotes.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { indexOf } from '../image/index-of.ts';
 import { platformOfConfig } from '../image/load.ts';
@@ -25,7 +26,6 @@ import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
 import { imageOf } from './finish.ts';
 import { neededStages, targetStage } from './graph.ts';
-import { openRemotes } from './remotes.ts';
 import type { BuildRequest } from './request.ts';
 import { type BuildSource, openBuildSource } from './source.ts';
 import { buildStage } from './stage.ts';
@@ -83,7 +83,7 @@ export async function buildImages(request: BuildRequest, context: Context): Prom
     for (const platform of platforms) built.push(await buildFor(platform, parts, request, context));
     return { name, file, built, results };
   } finally {
-    await remotes.dispose();
+    await remotes.close();
     await source.dispose();
   }
 }

@@ -7,7 +7,7 @@ import { LINK_LIMIT, type Node, type Tree, WHITEOUT } from '../rootfs/tree.ts';
 
 /** What is put at a path. Files with the same `inode` become hard links of each other. */
 export interface Planned {
-  readonly type: 'file' | 'directory' | 'symlink';
+  readonly type: 'file' | 'directory' | 'symlink' | 'fifo';
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;

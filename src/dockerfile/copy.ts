@@ -121,6 +121,8 @@ function plannedOf(item: Selected, node: FileNode, number: number, { owner, chmo
   if (type === 'symlink') return { type, mode: 0o777, linkname, ...common };
   const mode = chmod?.(node.mode, type === 'directory') ?? node.mode;
   if (type === 'directory') return { type, mode, ...common };
+  // One of a context may have nobody at its other end; one of an image is as good as a folder.
+  if (type === 'fifo' && node.layer !== undefined) return { type, mode, ...common };
   if (type !== 'file')
     throw new OcislimError('OCISLIM_INPUT_INVALID', `${item.shown}: /${node.path} is a ${type}`, {
       hint: 'files, folders and links can be copied; leave it out with --exclude or .dockerignore',

@@ -1,21 +1,19 @@
 import { OcislimError } from '../lib/errors.ts';
 import { redact } from '../lib/redact.ts';
-import { createTransport, type TransportOptions } from '../registry/transport.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import type { Context } from '../transports/context.ts';
 import { fetchFile } from './fetch-file.ts';
 import { type GitOptions, openGitTree } from './git.ts';
 import type { Remotes } from './remote.ts';
 
-export interface RemotesOptions extends Pick<TransportOptions, 'caFile' | 'certificateFolders' | 'timeouts'> {
-  readonly allowsFiles?: GitOptions['allowsFiles'];
-}
+export type RemotesOptions = Pick<GitOptions, 'allowsFiles'>;
 
-/** What ADD fetches, with what the context has; each once. */
+/** What ADD fetches, each once; `close` takes away what was checked out for it. */
 export function openRemotes(
-  { store, env, signal, offline }: Pick<Context, 'store' | 'env' | 'signal' | 'offline'>,
-  { allowsFiles, ...options }: RemotesOptions = {},
+  { store, env, signal, offline, registry }: Context,
+  { allowsFiles }: RemotesOptions = {},
 ): Remotes & { close(): Promise<void> } {
-  const transport = createTransport({ env, ...options });
+  const folders: string[] = [];
   const fetched = new Map<string, Promise<unknown>>();
   const once = <T>(key: readonly unknown[], fetch: () => Promise<T>): Promise<T> => {
     const name = JSON.stringify(key);
@@ -30,16 +28,23 @@ export function openRemotes(
   return {
     file: async (url, { checksum }) => {
       online(url);
-      return once(['file', url, checksum], () =>
-        fetchFile(url, { store, send: transport.send, checksum, signal }),
-      );
+      return once(['file', url, checksum], async () => {
+        const { send } = await registry();
+        return fetchFile(url, { store, send, checksum, signal });
+      });
     },
     git: async (url, { keepGitDir, checksum }) => {
       online(url);
-      const temporaryFolder = () => store.temporaryFile();
+      const temporaryFolder = async () => {
+        const folder = await store.temporaryFile();
+        folders.push(folder);
+        return folder;
+      };
       const git = { keepGitDir, checksum, env, signal, temporaryFolder, allowsFiles };
       return once(['git', url, keepGitDir, checksum], () => openGitTree(url, git));
     },
-    close: () => transport.close(),
+    close: async () => {
+      for (const folder of folders) await removeTree(folder);
+    },
   };
 }

@@ -7,6 +7,7 @@ import { copyKey } from '../../src/dockerfile/copy-key.ts';
 import type { CopyRequest } from '../../src/dockerfile/copy-request.ts';
 import { fetchFile, fileNameOf } from '../../src/dockerfile/fetch-file.ts';
 import { openRemotes } from '../../src/dockerfile/open-remotes.ts';
+import type { Registry } from '../../src/registry/registry.ts';
 import { createTransport } from '../../src/registry/transport.ts';
 import { Tree } from '../../src/rootfs/tree.ts';
 import { testContext } from '../support/context.ts';
@@ -19,7 +20,9 @@ const archive = gzipSync(Buffer.concat([directory('d'), member('d/f', 'F'), END]
 async function add(script: Script, path: string, more: Partial<CopyRequest> = {}) {
   const server = await httpServer(script);
   const context = await testContext();
-  const remotes = openRemotes(context);
+  const transport = createTransport();
+  const registry = async () => ({ send: transport.send }) as Registry;
+  const remotes = openRemotes({ ...context, registry });
   const request: CopyRequest = {
     kind: 'add',
     sources: [`${server.url}${path}`],

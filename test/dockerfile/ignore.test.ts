@@ -102,19 +102,20 @@ describe('.dockerignore', () => {
   });
 
   it.each<[string, number, string]>([
-    ['!', 1, '! without a pattern\n!\n^'],
-    ['a\n [b', 2, 'pattern [b has a [ without its ]\n [b\n ^^'],
-    ['[]', 1, 'pattern [] has a [ without its ]\n[]\n^^'],
-    ['[]a]', 1, 'pattern []a] has a [ without its ]\n[]a]\n^^^^'],
-    ['[a-]', 1, 'pattern [a-] has a [ without its ]\n[a-]\n^^^^'],
-    ['[^]', 1, 'pattern [^] has a [ without its ]\n[^]\n^^^'],
-    ['\n\na\\', 3, 'pattern a\\ ends with \\\na\\\n^^'],
-    ['![', 1, 'pattern [ has a [ without its ]\n![\n^^'],
-  ])('refuses %j', (text, line, message) => {
+    ['!', 1, '! without a pattern', '!', '^'],
+    ['a\n [b', 2, 'pattern [b has a [ without its ]', ' [b', ' ^^'],
+    ['[]', 1, 'pattern [] has a [ without its ]', '[]', '^^'],
+    ['[]a]', 1, 'pattern []a] has a [ without its ]', '[]a]', '^^^^'],
+    ['[a-]', 1, 'pattern [a-] has a [ without its ]', '[a-]', '^^^^'],
+    ['[^]', 1, 'pattern [^] has a [ without its ]', '[^]', '^^^'],
+    ['\n\na\\', 3, 'pattern a\\ ends with \\', 'a\\', '^^'],
+    ['![', 1, 'pattern [ has a [ without its ]', '![', '^^'],
+  ])('refuses %j', (text, line, message, ...excerpt) => {
     expect(() => parseIgnore(text, { name: 'x.dockerignore' })).toThrow(
       expect.objectContaining({
         code: 'OCISLIM_DOCKERFILE_INVALID',
         message: `x.dockerignore:${line}: ${message}`,
+        excerpt,
       }),
     );
   });

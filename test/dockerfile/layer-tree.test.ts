@@ -14,8 +14,9 @@ function layersOf(...layers: readonly (readonly Member[])[]) {
     tarSize: 0,
     contentSize: 0,
     ended: true,
-    members: members.map((member): TocMember => {
-      return { type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: 0, size: 1, ...member };
+    members: members.map((member, at): TocMember => {
+      const offset = 512 * (2 * at + 1);
+      return { type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: 0, size: 1, offset, ...member };
     }),
   }));
 }
