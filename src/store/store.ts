@@ -53,7 +53,7 @@ export interface PutOptions extends OpenOptions {
  *     tocs/HEX           a layer's table of contents, by diffID
  *     compiled/KEY/      what sources were compiled to, see results.ts
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
- *     roots/HEX/         layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
+ *     roots/HEX…/        layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
  *     partial/HEX        downloads that broke off, to go on with
  *     damaged/HEX        content that turned out not to be what its name says
