@@ -56,7 +56,7 @@ export interface PutOptions extends OpenOptions {
  *     steps/HEX          what steps of a build came to, by their key
  *     compressed/HEX     layers of steps as images have them, by diffID and compression
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
- *     roots/HEX/         layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
+ *     roots/HEX…/        layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
  *     partial/HEX        downloads that broke off, to go on with
  *     damaged/HEX        content that turned out not to be what its name says

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { bundled } from '../support/children.ts';
 import { must } from '../support/cli.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { directory, END, hard, member, pax, symbolic } from '../support/tars.ts';
-import { openTempDir, USERS, type User, wrapFor } from '../support/users.ts';
+import { openTempDir, UID, USERS, type User, wrapFor } from '../support/users.ts';
 
 /** How far a driver knows owners. */
 type Ids = 'root' | 'range' | 'one';
@@ -453,6 +453,24 @@ describeWithPeers(
             changedData,
             `file 644 0:0 data/given 2 security.capability=${given}`,
           ]);
+      },
+    );
+
+    it.each(['root', 'user', 'user with a range of ids'] as const)(
+      'as %s gives a file to the user that a command runs as, and no trace of it',
+      async (as) => {
+        const source = join(openTempDir(), 'secret');
+        const script = 'stat -c %u:%g:%a /run/secret; cat /run/secret';
+        const mounts = [
+          { source, target: '/run/secret', isWritable: false, owner: { uid: 1000, gid: 1000 } },
+        ];
+        writeFileSync(source, 'told\n', { mode: 0o400 });
+        if (as !== 'root') chownSync(source, UID, UID);
+        const rows = await rowsOf(as, { secret: [{ script, mounts, identity: user }] }, 'bubblewrap');
+        const [first, ...others] = rows.filter(({ name }) => name !== undefined);
+        expect(first?.results).toEqual([{ code: 0, output: '1000:1000:400\ntold\n' }]);
+        if (as !== 'user with a range of ids')
+          for (const { results } of others) expect(results).toEqual(first?.results);
       },
     );
 
