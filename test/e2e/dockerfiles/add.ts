@@ -51,8 +51,8 @@ export const ADD: readonly Case[] = [
   {
     name: 'ADD unpacks zstd',
     files: { z: zstandard() },
-    judge: 'hand',
-    why: 'newer than the builders at hand',
+    judge: 'buildah',
+    why: 'newer than BuildKit 0.8',
     dockerfile: `
       FROM alpine
       ADD z /z`,
@@ -140,7 +140,7 @@ export const ADD: readonly Case[] = [
   },
   {
     name: 'ADD of an URL with --chmod',
-    judge: 'hand',
+    judge: 'buildah',
     why: 'BuildKit 0.8 takes no notice of it',
     args: { HTTP: '{http}' },
     dockerfile: `

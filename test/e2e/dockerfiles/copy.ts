@@ -171,6 +171,16 @@ export const COPY: readonly Case[] = [
       COPY f ../../../../five`,
   },
   {
+    name: 'a WORKDIR of the base that is not there is a folder all the same',
+    files: { f: 'f' },
+    judge: 'buildkit',
+    why: 'the classic builder copies to a file of its name',
+    dockerfile: `
+      FROM lost
+      COPY f .
+      RUN pwd > here`,
+  },
+  {
     name: 'a file into a folder that is there, with and without a slash',
     files: { f: 'f' },
     judge: ['buildkit', 'classic'],
@@ -402,7 +412,7 @@ export const COPY: readonly Case[] = [
   {
     name: '--chmod with set-uid, set-gid and sticky bits',
     files: { f: 'f', 'd/e': {} },
-    judge: 'hand',
+    judge: 'buildah',
     why: 'BuildKit 0.8 loses them',
     dockerfile: `
       FROM alpine
@@ -457,8 +467,8 @@ export const COPY: readonly Case[] = [
   {
     name: '--chmod from a variable',
     files: { f: 'f' },
-    judge: 'hand',
-    why: 'newer than the builders at hand (Dockerfile 1.6)',
+    judge: 'buildah',
+    why: 'newer than BuildKit 0.8 (Dockerfile 1.6)',
     dockerfile: `
       FROM alpine
       ARG MODE=600

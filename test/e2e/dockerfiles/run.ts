@@ -139,16 +139,16 @@ export const RUN: readonly Case[] = [
     judge: ['buildkit', 'classic'],
     dockerfile: `
       FROM modes
-      RUN chmod 0600 /d/a && chmod 0711 /d/private && chown 8:9 /d/private/p && chown -h 8:9 /d/link && chmod 1755 /srv
+      RUN chmod 0600 /etc/motd && chmod 0711 /d/private && chown 8:9 /d/private/p && chown -h 8:9 /d/link && chmod 1755 /srv
       RUN chmod u-s /d/suid && chown 1:1 /d/sticky`,
   },
   {
-    name: 'hard links across layers, set-uid, set-gid, FIFOs, and odd names',
+    name: 'hard links of which one goes, set-uid, set-gid, FIFOs, and odd names',
     judge: ['buildkit', 'classic'],
     dockerfile: `
       FROM modes
-      RUN ln /d/a /d/c && echo x > /n1 && ln /n1 /n2 && ln /n1 /n3
-      RUN rm /n1 && chmod 6755 /n2 && mkfifo -m 600 /pipe && mkdir -m 3777 /both
+      RUN echo x > /n1 && ln /n1 /n2 && ln /n1 /n3
+      RUN rm /n1 && echo s > /s && chmod 6755 /s && mkfifo -m 600 /pipe && mkdir -m 3777 /both
       RUN touch "/a b" /ü "/$(printf 'n\\\\nl')" /-x '/*' /.hidden`,
   },
   {
