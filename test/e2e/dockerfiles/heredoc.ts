@@ -145,7 +145,7 @@ export const HEREDOC: readonly Case[] = [
       COPY f <<EOF /out/
       text
       EOF
-      ADD <<EOF /added
+      ADD <<"EOF" /added
       # not a comment
 
       FROM nowhere \\
