@@ -780,7 +780,7 @@ describe('what is refused', () => {
     expect(error).toMatchObject({ code: `OCISLIM_INPUT_${code}`, message: expect.stringMatching(message) });
   });
 
-  it.each(['fifo', 'device'] as const)('a %s', async (type) => {
+  it.each(['device'] as const)('a %s', async (type) => {
     const source = treeOf({ 'd/odd': { type } });
     await expect(plan({ sources: ['d'], destination: '/n' }, source)).rejects.toMatchObject({
       code: 'OCISLIM_INPUT_INVALID',

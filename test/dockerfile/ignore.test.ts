@@ -101,7 +101,7 @@ describe('.dockerignore', () => {
     expect(parseIgnore(text).mayHaveKept(folder)).toBe(expected);
   });
 
-  it.each<[string, number, string]>([
+  it.each<[string, number, string, ...string[]]>([
     ['!', 1, '! without a pattern', '!', '^'],
     ['a\n [b', 2, 'pattern [b has a [ without its ]', ' [b', ' ^^'],
     ['[]', 1, 'pattern [] has a [ without its ]', '[]', '^^'],

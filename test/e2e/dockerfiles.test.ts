@@ -69,8 +69,7 @@ describeWithPeers(
         const { scene, one: filled } = bench.prepare(one);
         const out = join(tempDir(), 'out');
         const options = optionsOf(filled, scene);
-        const quiet = one.prints === undefined ? ['-q'] : [];
-        const how = ['--network', 'none', '--no-cache', ...quiet, '-o', `oci:${out}`];
+        const how = ['--network', 'none', '-o', `oci:${out}`];
         const ran = await ocislim(['build', scene.context, ...options, ...how], { env: bench.env });
         if (one.refuses !== undefined) {
           expect([ran.code === 0, ran.stderr]).toEqual([false, expect.stringMatching(one.refuses)]);

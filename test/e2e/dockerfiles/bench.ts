@@ -31,7 +31,7 @@ export async function openBench(): Promise<Bench> {
   const docker = await startDocker();
   const services = await startServices();
   const bases = await makeBases(docker);
-  const tags = ['alpine', 'nopath', ...BASES.map(({ name }) => name)];
+  const tags = ['alpine', 'nopath', 'lost', ...BASES.map(({ name }) => name)];
   const env = { OCISLIM_HOME: join(tempDir(), 'store'), HOME: tempDir() };
   for (const tag of tags)
     await succeeded(['copy', `docker-archive:${bases}:${tag}:latest`, `store:${tag}`], { env });
@@ -68,13 +68,15 @@ async function makeBases(docker: DockerEngine): Promise<string> {
   const change = ['--change', PATH, '--change', 'CMD ["/bin/sh"]'];
   await docker.docker(['import', ...change, '-', 'alpine'], { input: alpine.layer });
   await docker.docker(['import', '-', 'nopath'], { input: alpine.layer });
+  const lost = ['--change', 'WORKDIR /not/there'];
+  await docker.docker(['import', ...change, ...lost, '-', 'lost'], { input: alpine.layer });
   for (const { name, ...base } of BASES) {
     const { context } = writeScene(base);
     const env = { ...docker.env, DOCKER_BUILDKIT: '0' };
     await must('docker', ['build', '-q', '--network', 'none', '-t', name, context], { env });
   }
   const archive = join(tempDir(), 'bases.tar');
-  await docker.docker(['save', '-o', archive, 'alpine', 'nopath', ...BASES.map(({ name }) => name)]);
+  await docker.docker(['save', '-o', archive, 'alpine', 'nopath', 'lost', ...BASES.map(({ name }) => name)]);
   return archive;
 }
 

@@ -30,6 +30,10 @@ function fieldsOf(config: ContainerConfig): Record<string, unknown> {
   const all: Readonly<Record<string, unknown>> = { ...config };
   const said = FIELDS.map((name): [string, unknown] => [name, all[name]]);
   const fields = Object.fromEntries(said.filter(([, value]) => !isNothing(value)));
+  // buildah says on every image who made it.
+  const { 'io.buildah.version': _, ...Labels } = { ...config.Labels };
+  if (isNothing(Labels)) delete fields['Labels'];
+  else fields['Labels'] = Labels;
   // BuildKit writes `/` where the classic builder writes nothing.
   return { ...fields, WorkingDir: fields['WorkingDir'] ?? '/' };
 }

@@ -164,7 +164,7 @@ export const ENV_ARG: readonly Case[] = [
     },
   },
   {
-    name: 'ARG defaults use earlier ones, and names are not expanded',
+    name: 'ARG defaults use earlier ones',
     judge: 'buildkit',
     dockerfile: `
       FROM alpine
@@ -173,6 +173,25 @@ export const ENV_ARG: readonly Case[] = [
       ARG C="\${B} 3"
       ENV c=$C
       RUN echo "$C" > /c`,
+  },
+  {
+    name: 'the name of an ARG is expanded, too',
+    judge: 'buildkit',
+    dockerfile: `
+      FROM alpine
+      ARG N=A
+      ARG \${N}=1
+      ENV a=x\${A}x`,
+  },
+  {
+    name: 'SOURCE_DATE_EPOCH is there for commands where it is declared',
+    judge: 'buildkit',
+    args: { SOURCE_DATE_EPOCH: '5' },
+    dockerfile: `
+      FROM alpine
+      RUN echo "x\${SOURCE_DATE_EPOCH}x" > /before
+      ARG SOURCE_DATE_EPOCH
+      RUN echo "x\${SOURCE_DATE_EPOCH}x" > /after`,
   },
   {
     name: 'an argument is not there before its ARG',

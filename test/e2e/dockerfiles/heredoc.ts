@@ -127,7 +127,7 @@ export const HEREDOC: readonly Case[] = [
       changes: {
         empty: 'file 644 0:0 ""',
         file: 'file 644 0:0 "arg env $E |\\n"',
-        folder: 'dir 755 1234:2345',
+        folder: 'dir 700 1234:2345',
         'folder/one.sh': 'file 700 1234:2345 "#!/bin/sh\\n"',
         'folder/two.txt': 'file 700 1234:2345 "2\\n"',
         literal: 'file 644 0:0 "$A\\n"',
@@ -145,14 +145,14 @@ export const HEREDOC: readonly Case[] = [
       COPY f <<EOF /out/
       text
       EOF
-      ADD <<EOF /added
+      ADD <<"EOF" /added
       # not a comment
 
       FROM nowhere \\
       EOF`,
     expect: {
       changes: {
-        added: 'file 644 0:0 "# not a comment\\n\\nFROM nowhere \\\\\\n"',
+        added: 'file 644 0:0 "# not a comment\\n\\nFROM nowhere \\n"',
         out: 'dir 755 0:0',
         'out/EOF': 'file 644 0:0 "text\\n"',
         'out/f': 'file 644 0:0 "f"',

@@ -120,7 +120,7 @@ async function pullAll(bases: string, storage: readonly string[]): Promise<void>
 }
 
 /** A docker command that brings BuildKit's client along: newer ones look for it in a plugin. */
-export function dockerWithBuildkit(): string {
+function dockerWithBuildkit(): string {
   const found = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']
     .map((folder) => join(folder, 'docker'))
     .filter((path) => existsSync(path));
