@@ -152,7 +152,7 @@ export const HEREDOC: readonly Case[] = [
       EOF`,
     expect: {
       changes: {
-        added: 'file 644 0:0 "# not a comment\\n\\nFROM nowhere \\n"',
+        added: 'file 644 0:0 "# not a comment\\n\\nFROM nowhere \\\\\\n"',
         out: 'dir 755 0:0',
         'out/EOF': 'file 644 0:0 "text\\n"',
         'out/f': 'file 644 0:0 "f"',

@@ -43,7 +43,7 @@ const CREATED = 1_700_000_000;
 
 const OTHER: Readonly<Record<string, string>> = { hardlink: ' => ', symlink: ' -> ' };
 const KINDS: Readonly<Record<number, string>> = { 4: 'directory', 8: 'file', 10: 'symlink', 1: 'fifo' };
-const LIST = `find / '(' -path /proc -o -path /dev -o -path /mnt ')' -prune -o -exec stat -c '%f %u %g %s %n//' {} +`;
+const LIST = `find / '(' -path /proc -o -path /dev -o -path /mnt -o -path /etc/resolv.conf ')' -prune -o -exec stat -c '%f %u %g %s %n//' {} +`;
 
 let count = 0;
 for (const driver of drivers().filter(({ title }) => title.startsWith(only))) {
