@@ -25,7 +25,7 @@ import { globalArguments, platformArguments } from './arguments.ts';
 import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
 import { imageOf } from './finish.ts';
-import { neededStages, targetStage } from './graph.ts';
+import { neededStages, stagesOfImage, targetStage } from './graph.ts';
 import type { BuildRequest } from './request.ts';
 import { type BuildSource, openBuildSource } from './source.ts';
 import { buildStage } from './stage.ts';
@@ -127,6 +127,8 @@ async function buildFor(
     file,
     platform,
     args,
+    project: source.project,
+    kept: stagesOfImage(file, target),
     imported,
     remotes,
     results,

@@ -18,6 +18,10 @@ export interface BuildEnvironment {
   readonly file: Dockerfile;
   readonly platform: Platform;
   readonly args: Arguments;
+  /** What the context is told from others by. */
+  readonly project: string;
+  /** Stages whose layers the image has. */
+  readonly kept: ReadonlySet<number>;
   /** Results of steps from other machines. */
   readonly imported: Steps;
   /** What this build's steps came to. */

@@ -55,6 +55,19 @@ export function neededStages(
   return [...needed].sort((a, b) => a - b);
 }
 
+/** The stages whose layers a stage's image has: itself, and those that it is built from. */
+export function stagesOfImage(file: Pick<Dockerfile, 'stages'>, target: number): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (let at: number | undefined = target; at !== undefined; ) {
+    found.add(at);
+    const name: string = file.stages[at]?.from.image.text ?? '';
+    // What arguments decide may be any of them.
+    if (name.includes('$')) return new Set(file.stages.keys());
+    at = findStage(file, name, at);
+  }
+  return found;
+}
+
 /** What a stage names that may be another stage. */
 function namesIn({ from, instructions }: Stage): readonly string[] {
   const names = [from.image.text];

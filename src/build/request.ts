@@ -39,6 +39,8 @@ export interface BuildRequest {
   readonly network: Network;
   /** Whether results of steps that were made before are used. */
   readonly cache: boolean;
+  /** Whether commands get no cache but those that they ask for. */
+  readonly hermetic: boolean;
   /** Stages, by name or number, whose steps are made anew. */
   readonly noCache: readonly string[];
   /** Where results of steps are read from, and written to, as given. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join, posix, resolve } from 'node:path';
 import type { RunInstruction } from '../dockerfile/ast.ts';
 import { planCopy } from '../dockerfile/copy.ts';
@@ -12,9 +12,10 @@ import {
   parseMount,
   type SecretMount,
 } from '../dockerfile/mounts.ts';
-import { OcislimError, systemCode } from '../lib/errors.ts';
+import { OcislimError } from '../lib/errors.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import { storeLayer } from '../pack/assemble.ts';
+import { ownFolder } from '../pack/caches.ts';
 import { Tree } from '../rootfs/tree.ts';
 import { unpackLayers } from '../rootfs/unpack.ts';
 import type { EmptyMount, Mount } from '../sandbox/room.ts';
@@ -187,16 +188,8 @@ async function cacheOf(
     const lock = await store.locks.acquire(`cache-${name.slice(0, 24)}`, { signal });
     if (lock !== undefined) locks.push(lock);
   }
-  const isThere = await stat(folder).then(
-    () => true,
-    (error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return false;
-      throw error;
-    },
-  );
-  if (isThere) return folder;
-  if (described.from === undefined) await newFolder(folder);
-  else await seed(described, folder, step);
+  if (await ownFolder(folder)) return folder;
+  if (described.from !== undefined) await seed(described, folder, step);
   await chmod(folder, mode & 0o7777);
   return folder;
 }
@@ -209,7 +202,7 @@ async function newFolder(path: string): Promise<string> {
 async function seed(described: DescribedMount, folder: string, step: Step): Promise<void> {
   const { spec } = described;
   if (spec.type !== 'cache') return;
-  await mkdir(join(folder, '..'), { recursive: true });
+  await rmdir(folder);
   const bind = {
     type: 'bind',
     target: spec.target,

@@ -8,6 +8,7 @@ import type { Identity, Order, Room } from '../sandbox/room.ts';
 import { proxyVariables } from './arguments.ts';
 import { argvOf, type Words } from './configure.ts';
 import { debugShell } from './debug-shell.ts';
+import { ownCaches } from './own-caches.ts';
 import { type RunLayerRequest, runLayer } from './run-layer.ts';
 import { describeMounts, prepareMounts } from './run-mounts.ts';
 import { layersAtHand } from './stage-tree.ts';
@@ -37,11 +38,14 @@ export async function runStep(
   const { User = '', WorkingDir } = state.config;
   const cwd = WorkingDir || '/';
   const proxies = proxyVariables(args);
+  // What is made with such a cache has the cache's files in no layer.
+  const hasOwnCaches = request.cache && !request.hermetic && !step.env.kept.has(step.at) && User === '';
   return addLayer(state, step, {
     kind: 'run',
     parts: [
       argv,
       script?.content ?? null,
+      hasOwnCaches,
       Object.entries(env).sort(),
       cwd,
       User,
@@ -61,7 +65,15 @@ export async function runStep(
           identity,
         };
         const own = script === undefined ? [] : [await prepared.file(script.content, script.target)];
-        const room = { mounts: [...prepared.mounts, ...own], network, hostname: 'ocislim', limits: LIMITS };
+        const given = mounts.map(({ target }) => target);
+        const home = order.env['HOME'] ?? '/root';
+        const caches = hasOwnCaches ? await ownCaches(home, tree, given, step.env) : [];
+        const room = {
+          mounts: [...prepared.mounts, ...own, ...caches],
+          network,
+          hostname: 'ocislim',
+          limits: LIMITS,
+        };
         return await runOrder(instruction, state, order, room, progress, step);
       } finally {
         await prepared.dispose();

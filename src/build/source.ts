@@ -17,6 +17,8 @@ import type { BuildRequest } from './request.ts';
 export interface BuildSource {
   /** What the result is called where it is given no name. */
   readonly name: string;
+  /** What the context is told from others by: a folder, or a URL without its reference. */
+  readonly project: string;
   readonly dockerfile: { readonly name: string; readonly text: string };
   /** The build context. */
   tree(): Promise<FileTree>;
@@ -45,6 +47,7 @@ export async function openBuildSource(request: BuildRequest, context: Context): 
   let opened: FolderTree | undefined;
   return {
     name: basename(folder),
+    project: folder,
     dockerfile: { name, text },
     tree: lazily(async () => {
       const memo = await memoOf(folder, context);
@@ -157,6 +160,7 @@ async function openStandardInput({ file, input }: BuildRequest, context: Context
     const folder = await context.store.temporaryFile();
     return {
       name: 'image',
+      project: '-',
       dockerfile: { name: 'Dockerfile', text },
       tree: lazily(async () => {
         await mkdir(folder, { recursive: true });
@@ -170,7 +174,7 @@ async function openStandardInput({ file, input }: BuildRequest, context: Context
   const temporaryFile = async () => join(folder, 'tar');
   const { signal } = context;
   const tree = await openTarTree(Readable.from(rest()), { name: 'the build context', temporaryFile, signal });
-  return ofTree('image', tree, file, () => removeTree(folder));
+  return ofTree({ name: 'image', project: '-' }, tree, file, () => removeTree(folder));
 }
 
 /** No tar, nor anything compressed, has a beginning without control characters. */
@@ -182,10 +186,11 @@ async function openGit({ context: url, file }: BuildRequest, context: Context): 
   const folder = await context.store.temporaryFile();
   try {
     const { env, signal } = context;
-    const name_ = 'the build context';
-    const tree = await openGitTree(url, { env, signal, name: name_, temporaryFolder: async () => folder });
+    const temporaryFolder = async () => folder;
+    const tree = await openGitTree(url, { env, signal, name: 'the build context', temporaryFolder });
     const name = basename(url.replace(/#.*$/, '').replace(/\.git$/, ''));
-    return await ofTree(name, tree, file, () => removeTree(folder));
+    const project = url.replace(/#.*$/, '');
+    return await ofTree({ name, project }, tree, file, () => removeTree(folder));
   } catch (error) {
     await removeTree(folder);
     throw error;
@@ -193,7 +198,7 @@ async function openGit({ context: url, file }: BuildRequest, context: Context): 
 }
 
 async function ofTree(
-  name: string,
+  named: Pick<BuildSource, 'name' | 'project'>,
   tree: FileTree,
   file: string | undefined,
   dispose: () => Promise<void>,
@@ -207,5 +212,5 @@ async function ofTree(
   const chunks: Buffer[] = [];
   for await (const chunk of await tree.open(node)) chunks.push(chunk as Buffer);
   const text = Buffer.concat(chunks).toString('utf8');
-  return { name, dockerfile: { name: path, text }, tree: async () => tree, dispose };
+  return { ...named, dockerfile: { name: path, text }, tree: async () => tree, dispose };
 }

@@ -22,6 +22,7 @@ export interface BuildOptions {
   /** False with `--no-cache`; with `--no-cache-filter` commander puts the stages here. */
   readonly cache?: boolean;
   readonly cacheFilter?: readonly string[];
+  readonly hermetic?: boolean;
   readonly cacheFrom?: readonly string[];
   readonly cacheTo?: readonly string[];
   readonly squash?: boolean;
@@ -63,6 +64,7 @@ export function buildRequestOf(context: string, options: BuildOptions, env: Node
     squash: options.squash ?? false,
     network: oneOf('network', options.network ?? 'host', ['none', 'host']),
     cache: options.cache ?? true,
+    hermetic: options.hermetic ?? false,
     noCache: options.cacheFilter ?? [],
     cacheFrom: options.cacheFrom ?? [],
     cacheTo: options.cacheTo ?? [],

@@ -41,6 +41,7 @@ export function buildCommand(signal: AbortSignal): Command {
     .option('--network <mode>', 'what RUN may reach: host | none (default: host)')
     .option('--no-cache', 'do every step anew')
     .option('--no-cache-filter <stage>', 'do the steps of a stage anew; repeatable', collect, [])
+    .option('--hermetic', 'no caches for compilers but those that the Dockerfile asks for')
     .option('--cache-from <place>', 'use results of steps from a registry or a folder; repeatable', collect)
     .option('--cache-to <place>', 'leave results of steps in a registry or a folder; repeatable', collect)
     .option('--squash', 'one layer of all that the build adds')

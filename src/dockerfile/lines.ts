@@ -113,7 +113,7 @@ function continuedEnd(text: string, start: number, escaper: string): number | un
 }
 
 /** Where the character at an offset of the joined text is in the file. */
-export function positionAt({ pieces }: LogicalLine, offset: number): Position {
+function positionAt({ pieces }: LogicalLine, offset: number): Position {
   let low = 0;
   for (let high = pieces.length - 1; low < high; ) {
     const middle = Math.ceil((low + high) / 2);

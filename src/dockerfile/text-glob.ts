@@ -36,7 +36,7 @@ interface Match {
  * The first match from `from` on, there the longest or shortest. All starts are followed at once, so that it takes time in
  * proportion to text and pattern, whatever they are.
  */
-export function findGlob(
+function findGlob(
   glob: Glob,
   text: readonly string[],
   from: number,

@@ -1,4 +1,4 @@
-import { lstat, mkdir, realpath, rename, stat } from 'node:fs/promises';
+import { mkdir, realpath, rename, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Platform } from '#oci-spec-types';
 import { findArtifact } from '../compile/artifact.ts';
@@ -18,7 +18,7 @@ import type { Driver } from '../sandbox/driver.ts';
 import { type Mount, type Order, ROOT, type Room } from '../sandbox/room.ts';
 import { runInRoom } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
-import { cacheFolder } from './caches.ts';
+import { cacheFolder, ownFolder } from './caches.ts';
 import { layersInStore } from './layers.ts';
 import type { CompileRequest } from './request.ts';
 import { sandboxFor } from './sandbox.ts';
@@ -196,10 +196,7 @@ async function cacheMounts(
   const mounts: Mount[] = [];
   for (const name of names) {
     const source = join(folder, name);
-    // What compiled here before had it in its hands, and could have left a link to anywhere (CVE-2024-9675).
-    const there = await lstat(source).catch(() => undefined);
-    if (there !== undefined && !there.isDirectory()) await removeTree(source);
-    await mkdir(source, { recursive: true });
+    await ownFolder(source);
     mounts.push(mount(source, SANDBOX_PLACES.cache(name), true));
   }
   return mounts;

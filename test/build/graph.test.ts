@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findStage, neededStages, stageTitle, targetStage } from '../../src/build/graph.ts';
+import { findStage, neededStages, stagesOfImage, stageTitle, targetStage } from '../../src/build/graph.ts';
 import { parseDockerfile } from '../../src/dockerfile/parse.ts';
 
 const file = parseDockerfile(
@@ -48,6 +48,13 @@ describe('stages', () => {
   it('are not those whose names stand for something else', () => {
     expect(neededStages(file, 5, new Set(['builder']))).toEqual([0, 1, 3, 5]);
     expect(neededStages(file, 1, new Set(['base']))).toEqual([1]);
+  });
+
+  it('have their layers in the image where it is built from them', () => {
+    expect([...stagesOfImage(file, 5)].sort()).toEqual([3, 5]);
+    expect([...stagesOfImage(file, 1)].sort()).toEqual([0, 1]);
+    const named = parseDockerfile('ARG x=a\nFROM b AS a\nFROM $x', { name: 'Dockerfile' });
+    expect([...stagesOfImage(named, 1)].sort()).toEqual([0, 1]);
   });
 
   it('are the last, where no target is asked for', () => {

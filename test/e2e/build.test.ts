@@ -219,6 +219,32 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
           expect(readFileSync(join(path.parentPath, path.name)).includes('canary')).toBe(false);
   });
 
+  it('keeps what compilers keep, for stages that are no part of the image alone', async () => {
+    const script =
+      'RUN cd; mkdir -p .cache/go-build && date +%s%N >> .cache/go-build/x; wc -l < .cache/go-build/x > /count';
+    const files = [
+      'FROM alpine AS made',
+      script,
+      'FROM alpine',
+      'COPY --from=made /count /',
+      script.replaceAll('go-build', 'pip'),
+    ];
+    // The name of the folder is put together, so that the Dockerfile does not name it.
+    const text = [...files, 'CMD ["sh", "-c", "cat /count; ls -A /root"]']
+      .join('\n')
+      .replaceAll('go-build', 'go-b""uild');
+    const place = project({
+      Dockerfile: text.replaceAll('pip', 'p""ip').replace('> /count\nCMD', '> /own\nCMD'),
+    });
+    const shown = async (...args: readonly string[]) => {
+      await built('root', place, '-t', 'kept:1', '--no-cache-filter', 'made', ...args);
+      return (await as('root', place, ['run', '-q', 'kept:1'])).stdout;
+    };
+    expect(await shown()).toBe('1\n.cache\n');
+    expect(await shown()).toBe('2\n.cache\n');
+    expect(await shown('--hermetic')).toBe('1\n.cache\n');
+  });
+
   it('takes a Dockerfile, or a context as a tar, from standard input', async () => {
     const place = project({});
     const base = `--build-context=alpine=oci:${folder}/alpine`;
