@@ -36,12 +36,18 @@ const TITLES: Readonly<Record<Authority, string>> = {
   user: 'a user with one id',
 };
 
-/** `unshare` of util-linux; `--map-auto` came with 2.38. */
-const NAMESPACES: Readonly<Record<Authority, readonly string[]>> = {
-  root: [],
+/** For `unshare` of util-linux; `--map-auto` came with 2.38. */
+const NAMESPACES: Readonly<Record<Exclude<Authority, 'root'>, readonly string[]>> = {
   'user-range': ['--user', '--map-auto', '--map-root-user'],
   user: ['--user', '--map-root-user'],
 };
+
+/**
+ * Ends bubblewrap when this process ends, however it does, and with it all that it has started: it is the first process
+ * of a namespace. Its own `--die-with-parent` ends the command alone, and no longer once that has become another user
+ * (prctl(2), PR_SET_PDEATHSIG). It comes after the user namespace, whose making takes such a wish back.
+ */
+const LIFELINE = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--pid', '--kill-child'] as const;
 
 /** What Docker leaves to root in a container, less what makes devices, raw packets and audit records. */
 const CAPABILITIES = [
@@ -146,12 +152,15 @@ async function invoke(
     ...['bwrap', '--args', '3', '--', ...order.args],
   ];
   stage.push('exec "$@"');
+  const [file = '', ...args] = [
+    ...(authority === 'root' ? [] : ['unshare', ...NAMESPACES[authority], '--']),
+    ...LIFELINE,
+    ...['--mount', '--propagation', 'private', '--'],
+    ...['sh', '-c', `set -e\n${stage.join('\n')}`, 'sh', ...inner],
+  ] as const;
   return {
-    file: 'unshare',
-    args: [
-      ...[...NAMESPACES[authority], '--mount', '--propagation', 'private', '--'],
-      ...['sh', '-c', `set -e\n${stage.join('\n')}`, 'sh', ...inner],
-    ],
+    file,
+    args,
     env: hostEnvironment(),
     hiddenArgs,
     tellsProcess: true,

@@ -109,7 +109,7 @@ async function describeCircumstances(): Promise<string> {
   const spaces = await Promise.all(
     ['user', 'mnt'].map((name) => readlink(`/proc/self/ns/${name}`).catch(() => '')),
   );
-  const programs = await Promise.all(['unshare', 'bwrap', 'proot'].map((name) => which(name)));
+  const programs = await Promise.all(['setpriv', 'unshare', 'bwrap', 'proot'].map((name) => which(name)));
   const settings = await Promise.all(SETTINGS.map(kernelSetting));
   return JSON.stringify([boot.trim(), ...rights, ...spaces, ...programs, ...settings]);
 }

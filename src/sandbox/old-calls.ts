@@ -34,8 +34,9 @@ const ADDRESS = 0x400000;
 const HEADERS = 64 + 56;
 
 /**
- * A program that makes the kernel refuse {@link NEW_CALLS} and becomes the program of its arguments; both are for x86-64.
- * A static ELF with one segment (ELF gABI), code by hand: prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_SECCOMP), execve.
+ * A program that makes the kernel refuse {@link NEW_CALLS} and becomes the program of its arguments, to end when the
+ * process that has started it does; both are for x86-64. A static ELF with one segment (ELF gABI), code by hand:
+ * prctl(PR_SET_PDEATHSIG), prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_SECCOMP), execve.
  */
 export function launcher(): Buffer {
   const filter = seccompFilter();
@@ -62,6 +63,9 @@ function code(fprog: number): Buffer {
   const syscall = (number: number) => [toEax, ...word(number), 0x0f, 0x05];
   const [PRCTL, EXECVE, EXIT] = [157, 59, 60];
   return Buffer.from([
+    // prctl(PR_SET_PDEATHSIG, SIGQUIT), upon which proot kills all that it traces
+    ...[toEdi, ...word(1), toEsi, ...word(3)],
+    ...syscall(PRCTL),
     // prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     ...[toEdi, ...word(38), toEsi, ...word(1), 0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0],
     ...syscall(PRCTL),

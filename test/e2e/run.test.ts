@@ -143,19 +143,38 @@ describeWithPeers(
       expect(ran).toMatchObject({ code: 0, stdout: 'hello world\n' });
     });
 
-    it('leaves nothing behind when it is killed', async () => {
-      const store = join(openTempDir(), 'store');
-      const env = { ...process.env, OCISLIM_HOME: store };
-      const args = [bin, 'run', '-q', 'oci:alpine', 'sh', '-c', 'echo ready; sleep 7654321'];
-      const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
-      child.stdout.once('data', () => child.kill('SIGKILL'));
-      // Its output ends once the command has, too.
-      await once(child, 'close');
-      const listed = await run('ps', ['-eo', 'args']);
-      expect(listed.stdout).not.toMatch(/^sleep 7654321$/m);
-      await succeeded(['cache', 'prune'], { cwd: folder, env });
-      expect(readdirSync(join(store, 'tmp'))).toEqual([]);
-    });
+    const SLEEP = 'echo ready; exec sleep 7654321';
+    it.each([
+      ['root', 'stays who it is', [], ['sh', '-c', SLEEP]],
+      ['root', 'is another user', ['-u', '1000'], ['sh', '-c', SLEEP]],
+      ['root', 'becomes another user', [], ['su', 'nobody', '-s', '/bin/sh', '-c', SLEEP]],
+      ['user without namespaces', 'stays who it is', [], ['sh', '-c', SLEEP]],
+      ['user', 'stays who it is', [], ['sh', '-c', SLEEP]],
+      ['user', 'is another user', ['-u', '1000'], ['sh', '-c', SLEEP]],
+      ['user with a range of ids', 'is another user', ['-u', '1000'], ['sh', '-c', SLEEP]],
+      [
+        'user with a range of ids',
+        'becomes another user',
+        [],
+        ['su', 'nobody', '-s', '/bin/sh', '-c', SLEEP],
+      ],
+    ] as const)(
+      'of %s leaves nothing behind when it is killed and the command %s',
+      async (user, _, options, words) => {
+        const store = join(openTempDir(), 'store');
+        const env = { ...process.env, OCISLIM_HOME: store };
+        const ocislimRun = [process.execPath, bin, 'run', '-q', ...options, 'oci:alpine', ...words];
+        const [command = '', ...args] = [...wrapFor(user), ...ocislimRun];
+        const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+        child.stdout.once('data', () => child.kill('SIGKILL'));
+        // Its output ends once the command has, too.
+        await once(child, 'close');
+        const listed = await run('ps', ['-eo', 'args']);
+        expect(listed.stdout).not.toMatch(/^sleep 7654321$/m);
+        await succeeded(['cache', 'prune'], { cwd: folder, env });
+        expect(readdirSync(join(store, 'tmp'))).toEqual([]);
+      },
+    );
 
     it('keeps the root of an image apart from what a run writes', async () => {
       const count = async () =>
