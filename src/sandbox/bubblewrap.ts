@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ControlGroup, makeControlGroup } from './control-group.ts';
 import type { Driver, Invocation } from './driver.ts';
@@ -133,7 +133,9 @@ async function invoke(
   const hiddenArgs = [
     ...['--bind', root, '/', '--dev', dev, '--proc', proc],
     // Settings of the kernel are the host's, and root's to change.
-    ...['--ro-bind', '/proc/sys', `${proc}/sys`, ...binds],
+    ...['--ro-bind', '/proc/sys', `${proc}/sys`],
+    ...(authority === 'root' ? await hideMachine(proc) : []),
+    ...binds,
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...(room.network === 'none' ? ['--unshare-net'] : []),
     ...['--hostname', room.hostname, '--die-with-parent', '--info-fd', '4', '--sync-fd', '5', '--chdir', cwd],
@@ -165,6 +167,34 @@ async function invoke(
     hiddenArgs,
     tellsProcess: true,
   };
+}
+
+/**
+ * What `/proc` tells and takes of the machine as a whole, as container engines hide it. Other users may not read it, or
+ * not write it; in a user namespace its root is one of those.
+ */
+const MACHINE = [
+  'acpi',
+  'asound',
+  'fs',
+  'interrupts',
+  'kcore',
+  'keys',
+  'latency_stats',
+  'sched_debug',
+  'scsi',
+  'timer_list',
+];
+
+async function hideMachine(proc: string): Promise<readonly string[]> {
+  const hidden: string[] = [];
+  for (const name of MACHINE) {
+    const there = await lstat(`/proc/${name}`).catch(() => undefined);
+    const path = `${proc}/${name}`;
+    if (there?.isDirectory()) hidden.push('--tmpfs', path, '--remount-ro', path);
+    else if (there?.isFile()) hidden.push('--ro-bind', '/dev/null', path);
+  }
+  return hidden;
 }
 
 async function makeLayers(hasOverlay: boolean, root: string, folder: string) {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
@@ -9,6 +10,7 @@ import { holdInterrupts } from '../lib/interrupts.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation } from './driver.ts';
 import type { Order, Room } from './room.ts';
+import { type SpaceWatch, watchSpace } from './space.ts';
 
 /** How a command ended: with a code as shells tell it (128 and more for a signal), or because its time was up. */
 export interface Exit {
@@ -28,7 +30,8 @@ export interface StartOptions {
 
 /**
  * Runs a command in a room to its end. Nothing of it stays: no process, no mount, no folder.
- * @throws OCISLIM_SANDBOX_FAILED where it could not be started; what `signal` was aborted with
+ * @throws OCISLIM_SANDBOX_FAILED where it could not be started, OCISLIM_DISK_FULL where it has filled the file system of
+ * its folder; what `signal` was aborted with
  */
 export async function runInRoom(
   driver: Driver,
@@ -39,13 +42,25 @@ export async function runInRoom(
   signal.throwIfAborted();
   requireNoNul(order);
   const kept = removeOnInterrupt(folder);
+  const full = new AbortController();
   let invocation: Invocation | undefined;
+  let space: SpaceWatch | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     invocation = await driver.prepare(room, order, folder);
     signal.throwIfAborted();
-    return await execute(invocation, { room, signal, onOutput, passesOn });
+    space = await watchSpace(folder, dirname(folder), (error) => full.abort(error));
+    const exit = await execute(invocation, {
+      room,
+      signal: AbortSignal.any([signal, full.signal]),
+      onOutput,
+      passesOn,
+    });
+    // It may have failed for want of room before that was seen.
+    if (exit.code !== 0) await space.look();
+    return exit;
   } finally {
+    space?.stop();
     await invocation?.dispose?.();
     await removeTree(folder);
     kept.forget();

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -175,6 +175,30 @@ describeWithPeers(
         expect(readdirSync(join(store, 'tmp'))).toEqual([]);
       },
     );
+
+    it.each([
+      ['too little room', 'cat /dev/zero > /filler'],
+      ['room for too few files', 'i=0; while : > /filler$i; do i=$((i + 1)); done'],
+    ])('ends what leaves %s in the store, and takes it away', async (what, fill) => {
+      const store = openTempDir();
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100m,nr_inodes=5000', 'tmpfs', store]);
+      try {
+        const env = { OCISLIM_HOME: join(store, 'store') };
+        const ran = await ocislim(['run', '-q', 'oci:alpine', 'sh', '-c', `${fill}; sleep 7654321`], {
+          cwd: folder,
+          env,
+        });
+        expect(ran.code).toBe(1);
+        expect(ran.stderr).toMatch(
+          new RegExp(`^ocislim: the command was ended: it left ${what} on ${store}`, 'm'),
+        );
+        expect(readdirSync(join(store, 'store/tmp'))).toEqual([]);
+        const listed = await run('ps', ['-eo', 'args']);
+        expect(listed.stdout).not.toMatch(/^sleep 7654321$/m);
+      } finally {
+        execFileSync('umount', ['-l', store]);
+      }
+    });
 
     it('keeps the root of an image apart from what a run writes', async () => {
       const count = async () =>

@@ -278,6 +278,20 @@ describeWithPeers(
         expect([driver, output.match(/^.*: can't create /gm)?.length]).toEqual([driver, 2]);
     });
 
+    it('tells root nothing of the machine that other users may not know', async () => {
+      const files = ['keys', 'timer_list', 'interrupts', 'kcore'].filter((name) =>
+        existsSync(`/proc/${name}`),
+      );
+      expect(files).toContain('interrupts');
+      const script = `cd /proc; for each in ${files.join(' ')}; do head -c 1 $each && echo read; done; ls fs`;
+      for (const { driver, output } of isolated(await tryAs('root', script)))
+        expect([driver, output.match(/ermission denied/g)?.length, output.includes('read')]).toEqual([
+          driver,
+          files.length,
+          false,
+        ]);
+    });
+
     it.each(['root', 'user with a range of ids'] as const)(
       'as %s ends a command that has become another user',
       async (user) => {
