@@ -170,8 +170,8 @@ async function invoke(
 }
 
 /**
- * What `/proc` tells and takes of the machine as a whole, as container engines hide it. Other users may not read it, or
- * not write it; in a user namespace its root is one of those.
+ * What `/proc` tells and takes of the machine as a whole, as container engines hide it. To the root of a user namespace
+ * most of it is closed by itself.
  */
 const MACHINE = [
   'acpi',

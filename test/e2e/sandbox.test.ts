@@ -278,7 +278,7 @@ describeWithPeers(
         expect([driver, output.match(/^.*: can't create /gm)?.length]).toEqual([driver, 2]);
     });
 
-    it('tells root nothing of the machine that other users may not know', async () => {
+    it('tells root nothing of the machine as a whole', async () => {
       const files = ['keys', 'timer_list', 'interrupts', 'kcore'].filter((name) =>
         existsSync(`/proc/${name}`),
       );
