@@ -34,6 +34,8 @@ const PACKAGES = {
   proot: 'proot',
   unshare: 'util-linux',
   newuidmap: 'uidmap',
+  script: 'bsdutils',
+  'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;
