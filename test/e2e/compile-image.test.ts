@@ -19,6 +19,8 @@ interface Language {
   readonly toolchain: readonly string[] | 'rust' | 'node';
   readonly prints: string;
   readonly args: readonly string[];
+  /** Whether its program runs on the image that compiles it. */
+  readonly isBase?: boolean;
 }
 
 const LANGUAGES: Readonly<Record<string, Language>> = {
@@ -36,7 +38,14 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prints: 'hello from Java',
     args: ['--jlink', '--base', 'static', '--with-libs'],
   },
-  Node: {
+  'a script of Node': {
+    source: 'hello-node',
+    toolchain: 'node',
+    prints: 'hello from Node',
+    args: ['--compression', 'none'],
+    isBase: true,
+  },
+  'an executable of Node': {
     source: 'hello-node-single',
     toolchain: 'node',
     prints: 'hello from one file',
@@ -60,6 +69,7 @@ describeWithPeers(
     'javac',
     'cargo',
     'npm',
+    'aarch64-linux-gnu-gcc',
   ],
   () => {
     let folder: string;
@@ -222,42 +232,47 @@ describeWithPeers(
       expect(readdirSync(cwd)).toEqual(['source']);
     });
 
-    describe.each(Object.entries(LANGUAGES))('%s', (language, { source, toolchain, prints, args }) => {
-      const [name = ''] = source.split('/');
-      let layout: string;
-      beforeAll(async () => {
-        layout = join(openTempDir(), 'toolchain');
-        if (toolchain === 'rust') await packRust(layout);
-        else writeBaseLayout(layout, toolchain === 'node' ? await debianWithNode() : debianWith(toolchain));
-      }, 180_000);
-      afterAll(() => rmSync(layout, { recursive: true, force: true }));
+    describe.each(Object.entries(LANGUAGES))(
+      '%s',
+      (language, { source, toolchain, prints, args, isBase }) => {
+        const [name = ''] = source.split('/');
+        let layout: string;
+        beforeAll(async () => {
+          layout = join(openTempDir(), 'toolchain');
+          if (toolchain === 'rust') await packRust(layout);
+          else writeBaseLayout(layout, toolchain === 'node' ? await debianWithNode() : debianWith(toolchain));
+        }, 180_000);
+        afterAll(() => rmSync(layout, { recursive: true, force: true }));
 
-      it.each(['root', 'user', 'user without namespaces'] as const)(
-        'is compiled by %s here and in an image, and started',
-        async (user) => {
-          const tag = `${name}-${user.replaceAll(' ', '-')}:1`;
-          // Rust's own installer puts it into the home of whoever runs it.
-          const isHidden = user !== 'root' && toolchain === 'rust' && rustup !== '/';
-          for (const where of [`oci:${layout}`, ...(isHidden ? [] : ['host'])]) {
-            const cwd = copyOf(name);
-            const pack = ['pack', `./${source}`, '--toolchain', where, ...args, '-t', tag, '-o', 'out.tar'];
-            const packed = await as(user, cwd, ...pack, '--check-ignore', 'debug-data');
-            expect([language, where, packed.code, packed.code === 0 ? '' : packed.stderr]).toEqual([
-              language,
-              where,
-              0,
-              '',
-            ]);
-            const ran = await as(user, cwd, 'run', '-q', tag);
-            expect([where, ran.stdout, ran.code]).toEqual([where, `${prints}\n`, 0]);
-            await docker.docker(['load', '-q', '-i', join(cwd, 'out.tar')]);
-            const inDocker = await docker.docker(['run', '--rm', '--network', 'none', tag]);
-            expect([where, inDocker]).toEqual([where, `${prints}\n`]);
-          }
-        },
-        180_000,
-      );
-    });
+        it.each(['root', 'user', 'user without namespaces'] as const)(
+          'is compiled by %s here and in an image, and started',
+          async (user) => {
+            const tag = `${name}-${user.replaceAll(' ', '-')}:1`;
+            // Rust's own installer puts it into the home of whoever runs it.
+            const isHidden = user !== 'root' && toolchain === 'rust' && rustup !== '/';
+            for (const where of [`oci:${layout}`, ...(isHidden ? [] : ['host'])]) {
+              const cwd = copyOf(name);
+              const base = isBase ? ['--base', `oci:${layout}`] : [];
+              const more = [...args, ...base, '-t', tag, '-o', 'out.tar'];
+              const pack = ['pack', `./${source}`, '--toolchain', where, ...more];
+              const packed = await as(user, cwd, ...pack, '--check-ignore', 'debug-data');
+              expect([language, where, packed.code, packed.code === 0 ? '' : packed.stderr]).toEqual([
+                language,
+                where,
+                0,
+                '',
+              ]);
+              const ran = await as(user, cwd, 'run', '-q', tag);
+              expect([where, ran.stdout, ran.code]).toEqual([where, `${prints}\n`, 0]);
+              await docker.docker(['load', '-q', '-i', join(cwd, 'out.tar')]);
+              const inDocker = await docker.docker(['run', '--rm', '--network', 'none', tag]);
+              expect([where, inDocker]).toEqual([where, `${prints}\n`]);
+            }
+          },
+          180_000,
+        );
+      },
+    );
 
     it('makes an image for each platform that Go compiles for', async () => {
       const cwd = copyOf('hello-go');
@@ -281,6 +296,22 @@ describeWithPeers(
         platforms,
       });
     });
+
+    it('makes an image for each platform that an image of C has a compiler for', async () => {
+      const layout = join(openTempDir(), 'toolchain');
+      const packages = ['gcc', 'make', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'];
+      writeBaseLayout(layout, debianWith(packages));
+      const cwd = copyOf('hello-c');
+      const platforms = ['linux/amd64', 'linux/arm64'];
+      const args = ['--toolchain', `oci:${layout}`, '--platform', platforms.join(), '--base', 'scratch'];
+      const packed = await as('user', cwd, 'pack', './hello-c', ...args, '-t', 'cross:1', '--json');
+      expect([packed.code, packed.stderr]).toEqual([0, expect.anything()]);
+      expect(JSON.parse((await as('user', cwd, 'check', 'cross:1', '--json')).stdout)).toMatchObject({
+        starts: true,
+        platforms,
+      });
+      rmSync(layout, { recursive: true, force: true });
+    }, 120_000);
 
     it.each(['root', 'user', 'user without namespaces'] as const)(
       'leaves nothing behind when %s stops it',
