@@ -41,7 +41,7 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
   'a script of Node': {
     source: 'hello-node',
     toolchain: 'node',
-    prints: 'hello from Node',
+    prints: 'hello from Node.js true',
     args: ['--compression', 'none'],
     isBase: true,
   },
@@ -197,6 +197,22 @@ describeWithPeers(
       expect([packed.code, packed.stderr]).toEqual([0, expect.anything()]);
       expect(readdirSync(join(stores.get(user) ?? '', 'store/tmp'))).toEqual([]);
       expect(await as(user, cwd, 'cache', 'prune', '--caches')).toMatchObject({ code: 0 });
+    });
+
+    it('ends a build that leaves too little room in the store, and takes away what it has written', async () => {
+      const [store, cwd] = [openTempDir(), openTempDir()];
+      writeFileSync(join(cwd, 'source'), 'x');
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=200m', 'tmpfs', store]);
+      try {
+        const build = ['--build', 'cat /dev/zero > filler; sleep 3456789', '--artifact', 'filler'];
+        const args = ['pack', '.', ...build, '--toolchain', `oci:${folder}/alpine`, '--base', 'scratch'];
+        const ran = await ocislim(args, { cwd, env: { OCISLIM_HOME: join(store, 'store') } });
+        expect(ran.code).toBe(1);
+        expect(ran.stderr).toMatch(/^ocislim: .*the command was ended: it left too little room on /m);
+        expect([readdirSync(join(store, 'store/tmp')), await sleepers()]).toEqual([[], []]);
+      } finally {
+        execFileSync('umount', ['-l', store]);
+      }
     });
 
     it('shows what the compiler says, with exit code 3', async () => {
