@@ -19,7 +19,7 @@ export type Runner = (
 /**
  * Runs the steps of a plan, whose places must be there.
  * @param onLine gets each line that the compiler prints
- * @throws OCISLIM_COMPILE_FAILED with the last lines that the failed step has printed
+ * @throws OCISLIM_COMPILE_FAILED with the last lines that the failed step has printed; what the sandbox throws
  */
 export async function runPlan(plan: Plan, run: Runner, onLine?: (line: string) => void): Promise<void> {
   const { cwd, env } = plan;
@@ -31,7 +31,9 @@ export async function runPlan(plan: Plan, run: Runner, onLine?: (line: string) =
       onLine?.(line);
     };
     const end = await run(step, { cwd, env, onLine: take }).catch((error: unknown) => {
-      throw systemCode(error) === undefined ? error : cannotRun(step, error);
+      // What the sandbox has to say is said already.
+      const isSystem = !(error instanceof OcislimError) && systemCode(error) !== undefined;
+      throw isSystem ? cannotRun(step, error) : error;
     });
     if (end.code !== 0) throw compileFailed(step, end, lines);
   }

@@ -43,7 +43,7 @@ export async function openBench(
   const { signal, store, progress } = context;
   const layers = await layersInStore(image, context);
   const { path: root } = await store.roots.ensure(layers, { signal, progress });
-  const driver = await sandboxFor(request.sandbox, context);
+  const driver = await sandboxFor(request.sandbox, context, 'compile on the host with --toolchain host');
   return { root, driver, image, request, recognised, context };
 }
 

@@ -46,7 +46,7 @@ export async function run(request: RunRequest, context: Context, options: RunOpt
   const config = changeConfig(image.config.config ?? {}, { ...request.config, cmd });
   return startImage(
     { ...image, config: { ...image.config, config } },
-    { ...request, name },
+    { ...request, name, instead: `start it with an engine: ocislim copy ${name} docker-daemon:NAME` },
     context,
     options,
   );
@@ -64,12 +64,14 @@ async function openImage(
 
 type StartRequest = Pick<RunRequest, 'mounts' | 'network' | 'limits' | 'sandbox' | 'isInteractive'> & {
   readonly name: string;
+  /** What else the user can do where nothing can run it. */
+  readonly instead: string;
 };
 
 /** Starts an image whose layers are in the store. */
 export async function startImage(
   image: Image,
-  { name, mounts, network, limits, sandbox, isInteractive }: StartRequest,
+  { name, mounts, network, limits, sandbox, isInteractive, instead }: StartRequest,
   context: Context,
   options: RunOptions,
 ): Promise<Exit> {
@@ -78,7 +80,7 @@ export async function startImage(
   const config = image.config.config ?? {};
   const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };
   const order = orderOf(subject, mounts, isInteractive, context.env);
-  const driver = await sandboxFor(sandbox, context);
+  const driver = await sandboxFor(sandbox, context, instead);
   if (network === 'none' && !driver.isolatesNetwork)
     progress.warn(`${driver.name} cannot keep ${name} off the network`);
   const { path: root } = await store.roots.ensure(image.layers, { signal, progress });

@@ -42,6 +42,7 @@ export async function smoke(
     };
     const room = {
       name,
+      instead: 'deliver it untried, without --smoke',
       mounts: [],
       network: 'none',
       limits: { seconds: SECONDS, processes: PROCESSES },

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ControlGroup, makeControlGroup } from './control-group.ts';
 import type { Driver, Files, Invocation } from './driver.ts';
@@ -45,12 +45,19 @@ const TITLES: Readonly<Record<Authority, string>> = {
 
 const IDS: Readonly<Record<Authority, Files['ids']>> = { root: 'root', 'user-range': 'range', user: 'one' };
 
-/** `unshare` of util-linux; `--map-auto` came with 2.38. */
+/** For `unshare` of util-linux; `--map-auto` came with 2.38. */
 const NAMESPACES: Readonly<Record<Authority, readonly string[]>> = {
   root: [],
   'user-range': ['--user', '--map-auto', '--map-root-user'],
   user: ['--user', '--map-root-user'],
 };
+
+/**
+ * Ends bubblewrap when this process ends, however it does, and with it all that it has started: it is the first process
+ * of a namespace. Its own `--die-with-parent` ends the command alone, and no longer once that has become another user
+ * (prctl(2), PR_SET_PDEATHSIG). It comes after the user namespace, whose making takes such a wish back.
+ */
+const LIFELINE = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--pid', '--kill-child'] as const;
 
 /** What Docker leaves to root in a container, less what makes devices, raw packets and audit records. */
 const CAPABILITIES = [
@@ -144,7 +151,9 @@ async function invoke(
   const hiddenArgs = [
     ...['--bind', root, '/', '--dev', dev, '--proc', proc],
     // Settings of the kernel are the host's, and root's to change.
-    ...['--ro-bind', '/proc/sys', `${proc}/sys`, ...binds],
+    ...['--ro-bind', '/proc/sys', `${proc}/sys`],
+    ...(authority === 'root' ? await hideMachine(proc) : []),
+    ...binds,
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...(room.network === 'none' ? ['--unshare-net'] : []),
     ...['--hostname', room.hostname, '--die-with-parent', '--info-fd', '4', '--sync-fd', '5', '--chdir', cwd],
@@ -163,14 +172,48 @@ async function invoke(
     ...['bwrap', '--args', '3', '--', ...order.args],
   ];
   stage.push('exec "$@"');
+  const [file = '', ...args] = [
+    ...(authority === 'root' ? [] : ['unshare', ...NAMESPACES[authority], '--']),
+    ...LIFELINE,
+    ...['--mount', '--propagation', 'private', '--'],
+    ...['sh', '-c', `set -e\n${stage.join('\n')}`, 'sh', ...inner],
+  ] as const;
   return {
-    file: 'unshare',
-    args: [...entering, ...['sh', '-c', `set -e\n${stage.join('\n')}`, 'sh', ...inner]],
+    file,
+    args,
     env: hostEnvironment(),
     hiddenArgs,
     tellsProcess: true,
     left: { folder: upper, stubs },
   };
+}
+
+/**
+ * What `/proc` tells and takes of the machine as a whole, as container engines hide it. To the root of a user namespace
+ * most of it is closed by itself.
+ */
+const MACHINE = [
+  'acpi',
+  'asound',
+  'fs',
+  'interrupts',
+  'kcore',
+  'keys',
+  'latency_stats',
+  'sched_debug',
+  'scsi',
+  'timer_list',
+];
+
+async function hideMachine(proc: string): Promise<readonly string[]> {
+  const hidden: string[] = [];
+  for (const name of MACHINE) {
+    const there = await lstat(`/proc/${name}`).catch(() => undefined);
+    const path = `${proc}/${name}`;
+    if (there?.isDirectory()) hidden.push('--tmpfs', path, '--remount-ro', path);
+    else if (there?.isFile()) hidden.push('--ro-bind', '/dev/null', path);
+  }
+  return hidden;
 }
 
 async function wantedFor(mount: Mount | EmptyMount): Promise<Wanted> {

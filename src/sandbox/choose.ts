@@ -23,6 +23,8 @@ export interface ChooseOptions {
   readonly place: () => Promise<string>;
   /** File that remembers what was found. */
   readonly memo: string;
+  /** What else the user can do where nothing works, e.g. `compile on the host with --toolchain host`. */
+  readonly instead?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +56,7 @@ export async function chooseDriver(name: SandboxName, options: ChooseOptions): P
     if (name === 'auto') await writeMemo(options.memo, circumstances, driver.title);
     return driver;
   }
-  throw await unavailable(name, probes);
+  throw await unavailable(name, probes, options.instead);
 }
 
 /** Whether this process has CAP_SYS_ADMIN (capabilities(7)), with which it could mount and change the machine. */
@@ -109,7 +111,7 @@ async function describeCircumstances(): Promise<string> {
   const spaces = await Promise.all(
     ['user', 'mnt'].map((name) => readlink(`/proc/self/ns/${name}`).catch(() => '')),
   );
-  const programs = await Promise.all(['unshare', 'bwrap', 'proot'].map((name) => which(name)));
+  const programs = await Promise.all(['setpriv', 'unshare', 'bwrap', 'proot'].map((name) => which(name)));
   const settings = await Promise.all(SETTINGS.map(kernelSetting));
   return JSON.stringify([boot.trim(), ...rights, ...spaces, ...programs, ...settings]);
 }
@@ -125,14 +127,19 @@ async function writeMemo(path: string, circumstances: string, title: string): Pr
   await writeFile(path, `${circumstances}\n${title}\n`).catch(() => {});
 }
 
-async function unavailable(name: SandboxName, probes: readonly Probe[]): Promise<OcislimError> {
+async function unavailable(
+  name: SandboxName,
+  probes: readonly Probe[],
+  instead: string | undefined,
+): Promise<OcislimError> {
   const said = probes.map(({ driver, why }) => `${driver.title}: ${why}`).join('; ');
   const blocked = await findBlocks();
   const what = name === 'auto' ? 'no sandbox works here' : `${name} does not work here`;
   return new OcislimError('OCISLIM_SANDBOX_UNAVAILABLE', `${what} (${said})`, {
     hint: [
       ...blocked,
-      'or compile on the host with --toolchain host; `ocislim doctor` shows what works',
+      ...(instead === undefined ? [] : [`or ${instead}`]),
+      '`ocislim doctor` shows what works',
     ].join('; '),
   });
 }

@@ -7,7 +7,10 @@ export interface Invocation {
   readonly env: Readonly<Record<string, string>>;
   /** Arguments that the driver reads from descriptor 3, where process lists do not show them. */
   readonly hiddenArgs?: readonly string[] | undefined;
-  /** Whether the driver tells on descriptor 4 which process the command is, and keeps 5 open while any other lives. */
+  /**
+   * Whether the driver, the only child of what is executed, tells on descriptor 4 once it has started the command as its
+   * own only child, and keeps 5 open while anything in the room lives.
+   */
   readonly tellsProcess?: boolean;
   /** Whether it traces all that the command starts (ptrace(2)), rather than to keep it in a namespace. */
   readonly traces?: boolean;

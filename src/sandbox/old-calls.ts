@@ -1,12 +1,13 @@
 /**
- * System calls with paths that came after proot learned what paths are (Linux 4.11 to 6.17). Where proot does not know
- * them, they would reach files of the host, and miss those of the room. Refused as unknown, every C library and Go use
- * older ones instead. Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
+ * System calls that came after proot learned what there is (Linux 3.19 to 6.17). Where proot does not know those with
+ * paths, they would reach files of the host, and miss those of the room. After `clone3` it takes a thread for a process
+ * with memory of its own, loses sight of what the others allocate, and answers EFAULT for paths there. Refused as
+ * unknown, every C library and Go use older ones instead. Numbers of all machines, from 5.1 on.
  */
 const NEW_CALLS: Readonly<Record<string, number>> = {
-  statx: 332,
   io_uring_setup: 425,
   open_tree: 428,
+  clone3: 435,
   openat2: 437,
   faccessat2: 439,
   fchmodat2: 452,
@@ -19,17 +20,26 @@ const NEW_CALLS: Readonly<Record<string, number>> = {
   file_setattr: 469,
 };
 
-const AUDIT_ARCH_X86_64 = 0xc000003e;
+/** Those whose numbers depend on the machine (arch/x86/entry/syscalls). */
+const MACHINES = [
+  { architecture: 0xc000003e, calls: { execveat: 322, statx: 332 } },
+  { architecture: 0x40000003, calls: { execveat: 358, statx: 383 } },
+] as const;
+
+/** x32's calls, which nothing uses, have numbers from here on. */
+const X32 = 0x40000000;
+
 const ENOSYS = 38;
 const ADDRESS = 0x400000;
 const HEADERS = 64 + 56;
 
 /**
- * A program that makes the kernel refuse {@link NEW_CALLS} and becomes the program of its arguments; both are for x86-64.
- * A static ELF with one segment (ELF gABI), code by hand: prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_SECCOMP), execve.
+ * A program that makes the kernel refuse {@link NEW_CALLS} and becomes the program of its arguments, to end when the
+ * process that has started it does; both are for x86-64. A static ELF with one segment (ELF gABI), code by hand:
+ * prctl(PR_SET_PDEATHSIG), prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_SECCOMP), execve.
  */
 export function launcher(): Buffer {
-  const filter = seccompFilter(Object.values(NEW_CALLS));
+  const filter = seccompFilter();
   const start = ADDRESS + HEADERS;
   const codeSize = code(0).length;
   const fprogAt = start + Math.ceil(codeSize / 8) * 8;
@@ -53,6 +63,9 @@ function code(fprog: number): Buffer {
   const syscall = (number: number) => [toEax, ...word(number), 0x0f, 0x05];
   const [PRCTL, EXECVE, EXIT] = [157, 59, 60];
   return Buffer.from([
+    // prctl(PR_SET_PDEATHSIG, SIGQUIT), upon which proot kills all that it traces
+    ...[toEdi, ...word(1), toEsi, ...word(3)],
+    ...syscall(PRCTL),
     // prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     ...[toEdi, ...word(38), toEsi, ...word(1), 0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0],
     ...syscall(PRCTL),
@@ -69,7 +82,7 @@ function code(fprog: number): Buffer {
 }
 
 /** Classic BPF over struct seccomp_data (seccomp(2)): refuses the calls as unknown, and lets all others through. */
-function seccompFilter(calls: readonly number[]): Buffer {
+function seccompFilter(): Buffer {
   const instruction = (operation: number, value: number, ifTrue = 0, ifFalse = 0) => {
     const bytes = Buffer.alloc(8);
     bytes.writeUInt16LE(operation);
@@ -78,16 +91,21 @@ function seccompFilter(calls: readonly number[]): Buffer {
     bytes.writeUInt32LE(value, 4);
     return bytes;
   };
-  const [LOAD, JUMP_IF_EQUAL, RETURN] = [0x20, 0x15, 0x06];
+  const [LOAD, IF_EQUAL, IF_AT_LEAST, RETURN] = [0x20, 0x15, 0x35, 0x06];
   const [ALLOW, ERRNO] = [0x7fff0000, 0x00050000];
-  return Buffer.concat([
-    instruction(LOAD, 4),
-    instruction(JUMP_IF_EQUAL, AUDIT_ARCH_X86_64, 0, calls.length + 1),
-    instruction(LOAD, 0),
-    ...calls.map((call, at) => instruction(JUMP_IF_EQUAL, call, calls.length - at, 0)),
-    instruction(RETURN, ALLOW),
-    instruction(RETURN, ERRNO | ENOSYS),
-  ]);
+  const [NUMBER, ARCHITECTURE] = [0, 4];
+  const refusal = [instruction(RETURN, ERRNO | ENOSYS)];
+  const parts = MACHINES.map(({ architecture, calls }) => {
+    const refused = [...Object.values(calls), ...Object.values(NEW_CALLS)];
+    // Jumps go forward, over what is left of the comparisons and over the leave to pass.
+    const comparisons = [
+      instruction(IF_AT_LEAST, X32, refused.length + 1),
+      ...refused.map((call, at) => instruction(IF_EQUAL, call, refused.length - at)),
+    ];
+    const judged = [instruction(LOAD, NUMBER), ...comparisons, instruction(RETURN, ALLOW), ...refusal];
+    return [instruction(IF_EQUAL, architecture, 0, judged.length), ...judged];
+  });
+  return Buffer.concat([instruction(LOAD, ARCHITECTURE), ...parts.flat(), instruction(RETURN, ALLOW)]);
 }
 
 function headers(size: number, start: number): Buffer {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
@@ -9,6 +10,7 @@ import { holdInterrupts } from '../lib/interrupts.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation, Left } from './driver.ts';
 import type { Order, Room } from './room.ts';
+import { type SpaceWatch, watchSpace } from './space.ts';
 
 /** How a command ended: with a code as shells tell it (128 and more for a signal), or because its time was up. */
 export interface Exit {
@@ -30,7 +32,8 @@ export interface StartOptions {
 
 /**
  * Runs a command in a room to its end. Nothing of it stays: no process, no mount, no folder.
- * @throws OCISLIM_SANDBOX_FAILED where it could not be started; what `signal` was aborted with
+ * @throws OCISLIM_SANDBOX_FAILED where it could not be started, OCISLIM_DISK_FULL where it has filled the file system of
+ * its folder; what `signal` was aborted with
  */
 export async function runInRoom(
   driver: Driver,
@@ -41,15 +44,26 @@ export async function runInRoom(
   signal.throwIfAborted();
   requireNoNul(order);
   const kept = removeOnInterrupt(folder);
+  const full = new AbortController();
   let invocation: Invocation | undefined;
+  let space: SpaceWatch | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     invocation = await driver.prepare(room, order, folder);
     signal.throwIfAborted();
-    const exit = await execute(invocation, { room, signal, onOutput, passesOn });
+    space = await watchSpace(folder, dirname(folder), (error) => full.abort(error));
+    const exit = await execute(invocation, {
+      room,
+      signal: AbortSignal.any([signal, full.signal]),
+      onOutput,
+      passesOn,
+    });
+    // It may have failed for want of room before that was seen.
+    if (exit.code !== 0) await space.look();
     await whenEnded?.(exit, invocation.left);
     return exit;
   } finally {
+    space?.stop();
     await invocation?.dispose?.();
     await removeTree(folder);
     kept.forget();
@@ -86,9 +100,8 @@ async function execute(
   });
   sealed.close();
   const [, , , given, told, kept] = child.stdio as readonly unknown[];
-  const command = new Told(told as Readable);
   let isOutOfTime = false;
-  const kill = () => killAll(child, command.pid, traces === true);
+  const kill = () => killAll(child, traces === true);
   const { seconds } = room.limits;
   const end = () => {
     isOutOfTime = true;
@@ -96,7 +109,9 @@ async function execute(
   };
   const timer = seconds === undefined ? undefined : setTimeout(end, Math.min(seconds * 1000, LONGEST));
   signal.addEventListener('abort', kill, { once: true });
-  const forwards = tellsProcess ? forwardSignals(command, passesOn, kill) : undefined;
+  const forwards = tellsProcess
+    ? forwardSignals(new Command(child, told as Readable), passesOn, kill)
+    : undefined;
   const watch = traces ? watchFirst(child) : undefined;
   try {
     child.stdout?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stdout'));
@@ -117,32 +132,37 @@ async function execute(
 /** The longest time that timers take, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
-/** The process that the driver names as the command. */
-class Told {
-  #text = '';
-  #then: ((pid: number) => void)[] = [];
+/** The command of a driver that tells when it has started it. */
+class Command {
+  readonly #executed: ChildProcess;
+  #isTold = false;
+  #waiting: NodeJS.Signals[] = [];
 
-  constructor(stream: Readable) {
-    stream.on('data', (chunk: Buffer) => {
-      this.#text += chunk.toString('latin1');
-      const { pid } = this;
-      if (pid === undefined) return;
-      for (const then of this.#then.splice(0)) then(pid);
+  constructor(executed: ChildProcess, told: Readable) {
+    this.#executed = executed;
+    told.on('data', () => {
+      this.#isTold = true;
+      for (const name of this.#waiting.splice(0)) this.send(name);
     });
-    stream.on('error', () => {});
+    told.on('error', () => {});
   }
 
-  get pid(): number | undefined {
-    const [, pid] = /"child-pid"\s*:\s*(\d+)/.exec(this.#text) ?? [];
-    return pid === undefined || Number(pid) <= 1 ? undefined : Number(pid);
+  /** Now, or once it has started. */
+  send(name: NodeJS.Signals): void {
+    if (!this.#isTold) {
+      this.#waiting.push(name);
+      return;
+    }
+    // The number that the driver tells is that of the namespace which it runs in.
+    const driver = childOf(this.#executed.pid);
+    const pid = childOf(driver);
+    if (pid !== undefined) send(pid, name);
   }
+}
 
-  /** Now, or once it is told. */
-  whenKnown(then: (pid: number) => void): void {
-    const { pid } = this;
-    if (pid === undefined) this.#then.push(then);
-    else then(pid);
-  }
+function childOf(parent: number | undefined): number | undefined {
+  if (parent === undefined) return undefined;
+  return processes().find((pid) => parentOf(pid) === parent);
 }
 
 /**
@@ -189,12 +209,11 @@ function ended(child: ChildProcess, file: string): Promise<number> {
   });
 }
 
-function killAll({ pid, exitCode }: ChildProcess, told: number | undefined, isTracer: boolean): void {
+function killAll({ pid, exitCode }: ChildProcess, isTracer: boolean): void {
   if (pid === undefined || exitCode !== null) return;
   // Without its tracer, what it traces would go on.
   if (isTracer) for (const each of tracedBy(pid)) send(each, 'SIGKILL');
-  // A namespace ends with its first process, whoever that has become.
-  if (told !== undefined) send(told, 'SIGKILL');
+  // A driver with a namespace is its first process, and the namespace ends with that.
   send(-pid, 'SIGKILL');
 }
 
@@ -233,15 +252,19 @@ function parentOf(pid: number): number | undefined {
 /** The processes that one traces, by proc(5). */
 function tracedBy(tracer: number): readonly number[] {
   const line = `TracerPid:\t${tracer}\n`;
-  const isTraced = (pid: string) => {
+  const isTraced = (pid: number) => {
     try {
       return readFileSync(`/proc/${pid}/status`, 'latin1').includes(line);
     } catch {
       return false;
     }
   };
+  return processes().filter(isTraced);
+}
+
+function processes(): readonly number[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && isTraced(name))
+    .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
 
@@ -250,7 +273,7 @@ const PATIENCE = 3;
 
 /** Sends signals that this process gets to the command, and holds it back from ending by them. */
 function forwardSignals(
-  told: Told,
+  command: Command,
   signals: readonly NodeJS.Signals[],
   kill: () => void,
 ): { stop(): void } | undefined {
@@ -260,7 +283,7 @@ function forwardSignals(
   const handlers = signals.map((name) => {
     const handler = () => {
       if ((name === 'SIGINT' || name === 'SIGTERM') && ++interrupts >= PATIENCE) kill();
-      else told.whenKnown((pid) => send(pid, name));
+      else command.send(name);
     };
     process.on(name, handler);
     return [name, handler] as const;

@@ -10,6 +10,8 @@ const program = () => createProgram(new AbortController().signal);
 const commands = [
   ...[
     'pack',
+    'build',
+    'slim',
     'check',
     'pull',
     'push',

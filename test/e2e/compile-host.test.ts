@@ -421,3 +421,30 @@ describeWithPeers('the key of a compile on this machine', ['go', 'rustc', 'gcc',
       expect(await keyOf(join(root, 'testdata', name)), name).toBeUndefined();
   });
 });
+
+describeWithPeers('cross-compiling C on this machine', ['aarch64-linux-gnu-gcc', 'make', 'cmake'], () => {
+  const arm = parsePlatform('linux/arm64');
+  it.each([
+    ['a bare file', 'hello-cmake', 'hello.c'],
+    ['a Makefile', 'hello-c', undefined],
+    ['CMake', 'hello-cmake', undefined],
+  ])('makes the same static program for arm64 of %s in any folder', async (_, name, file) => {
+    const { path } = await expectSame(name, file, { platform: arm });
+    const facts = await elfOf(path);
+    expect(facts?.platform).toEqual(arm);
+    expect(facts?.interpreter).toBeUndefined();
+  });
+
+  it('makes a program that needs a loader where it is told to link dynamically', async () => {
+    const { path } = await compile(project('hello-c'), { platform: arm, link: 'dynamic' });
+    expect(await elfOf(path)).toMatchObject({ platform: arm, interpreter: '/lib/ld-linux-aarch64.so.1' });
+  });
+
+  it('says which compiler is missing for a platform that this machine has none for', async () => {
+    const error = await failureOf(compile(project('hello-c'), { platform: parsePlatform('linux/s390x') }));
+    expect([error.code, error.message]).toEqual([
+      'OCISLIM_TOOLCHAIN_MISSING',
+      expect.stringContaining('s390x-linux-gnu-gcc'),
+    ]);
+  });
+});

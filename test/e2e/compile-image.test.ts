@@ -19,9 +19,9 @@ interface Language {
   readonly toolchain: readonly string[] | 'rust' | 'node';
   readonly prints: string;
   readonly args: readonly string[];
+  /** Whether its program runs on the image that compiles it. */
+  readonly isBase?: boolean;
 }
-
-const WITHOUT: User = 'user without namespaces';
 
 const LANGUAGES: Readonly<Record<string, Language>> = {
   C: { source: 'hello-c', toolchain: ['gcc', 'make', 'libc6-dev'], prints: 'hello from C', args: [] },
@@ -38,7 +38,14 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
     prints: 'hello from Java',
     args: ['--jlink', '--base', 'static', '--with-libs'],
   },
-  Node: {
+  'a script of Node': {
+    source: 'hello-node',
+    toolchain: 'node',
+    prints: 'hello from Node.js true',
+    args: ['--compression', 'none'],
+    isBase: true,
+  },
+  'an executable of Node': {
     source: 'hello-node-single',
     toolchain: 'node',
     prints: 'hello from one file',
@@ -62,6 +69,7 @@ describeWithPeers(
     'javac',
     'cargo',
     'npm',
+    'aarch64-linux-gnu-gcc',
   ],
   () => {
     let folder: string;
@@ -191,6 +199,22 @@ describeWithPeers(
       expect(await as(user, cwd, 'cache', 'prune', '--caches')).toMatchObject({ code: 0 });
     });
 
+    it('ends a build that leaves too little room in the store, and takes away what it has written', async () => {
+      const [store, cwd] = [openTempDir(), openTempDir()];
+      writeFileSync(join(cwd, 'source'), 'x');
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=200m', 'tmpfs', store]);
+      try {
+        const build = ['--build', 'cat /dev/zero > filler; sleep 3456789', '--artifact', 'filler'];
+        const args = ['pack', '.', ...build, '--toolchain', `oci:${folder}/alpine`, '--base', 'scratch'];
+        const ran = await ocislim(args, { cwd, env: { OCISLIM_HOME: join(store, 'store') } });
+        expect(ran.code).toBe(1);
+        expect(ran.stderr).toMatch(/^ocislim: .*the command was ended: it left too little room on /m);
+        expect([readdirSync(join(store, 'store/tmp')), await sleepers()]).toEqual([[], []]);
+      } finally {
+        execFileSync('umount', ['-l', store]);
+      }
+    });
+
     it('shows what the compiler says, with exit code 3', async () => {
       const cwd = copyOf('hello-go');
       writeFileSync(join(cwd, 'hello-go/broken.go'), 'package main\n\nfunc broken( {\n');
@@ -224,44 +248,47 @@ describeWithPeers(
       expect(readdirSync(cwd)).toEqual(['source']);
     });
 
-    describe.each(Object.entries(LANGUAGES))('%s', (language, { source, toolchain, prints, args }) => {
-      const [name = ''] = source.split('/');
-      let layout: string;
-      beforeAll(async () => {
-        layout = join(openTempDir(), 'toolchain');
-        if (toolchain === 'rust') await packRust(layout);
-        else writeBaseLayout(layout, toolchain === 'node' ? await debianWithNode() : debianWith(toolchain));
-      }, 180_000);
-      afterAll(() => rmSync(layout, { recursive: true, force: true }));
+    describe.each(Object.entries(LANGUAGES))(
+      '%s',
+      (language, { source, toolchain, prints, args, isBase }) => {
+        const [name = ''] = source.split('/');
+        let layout: string;
+        beforeAll(async () => {
+          layout = join(openTempDir(), 'toolchain');
+          if (toolchain === 'rust') await packRust(layout);
+          else writeBaseLayout(layout, toolchain === 'node' ? await debianWithNode() : debianWith(toolchain));
+        }, 180_000);
+        afterAll(() => rmSync(layout, { recursive: true, force: true }));
 
-      // npm does not run under proot 5.1: it gets EFAULT for files that are not there.
-      const users: readonly User[] = ['root', 'user', ...(language === 'Node' ? [] : [WITHOUT])];
-      it.each(users)(
-        'is compiled by %s here and in an image, and started',
-        async (user) => {
-          const tag = `${name}-${user.replaceAll(' ', '-')}:1`;
-          // Rust's own installer puts it into the home of whoever runs it.
-          const isHidden = user !== 'root' && toolchain === 'rust' && rustup !== '/';
-          for (const where of [`oci:${layout}`, ...(isHidden ? [] : ['host'])]) {
-            const cwd = copyOf(name);
-            const pack = ['pack', `./${source}`, '--toolchain', where, ...args, '-t', tag, '-o', 'out.tar'];
-            const packed = await as(user, cwd, ...pack, '--check-ignore', 'debug-data');
-            expect([language, where, packed.code, packed.code === 0 ? '' : packed.stderr]).toEqual([
-              language,
-              where,
-              0,
-              '',
-            ]);
-            const ran = await as(user, cwd, 'run', '-q', tag);
-            expect([where, ran.stdout, ran.code]).toEqual([where, `${prints}\n`, 0]);
-            await docker.docker(['load', '-q', '-i', join(cwd, 'out.tar')]);
-            const inDocker = await docker.docker(['run', '--rm', '--network', 'none', tag]);
-            expect([where, inDocker]).toEqual([where, `${prints}\n`]);
-          }
-        },
-        180_000,
-      );
-    });
+        it.each(['root', 'user', 'user without namespaces'] as const)(
+          'is compiled by %s here and in an image, and started',
+          async (user) => {
+            const tag = `${name}-${user.replaceAll(' ', '-')}:1`;
+            // Rust's own installer puts it into the home of whoever runs it.
+            const isHidden = user !== 'root' && toolchain === 'rust' && rustup !== '/';
+            for (const where of [`oci:${layout}`, ...(isHidden ? [] : ['host'])]) {
+              const cwd = copyOf(name);
+              const base = isBase ? ['--base', `oci:${layout}`] : [];
+              const more = [...args, ...base, '-t', tag, '-o', 'out.tar'];
+              const pack = ['pack', `./${source}`, '--toolchain', where, ...more];
+              const packed = await as(user, cwd, ...pack, '--check-ignore', 'debug-data');
+              expect([language, where, packed.code, packed.code === 0 ? '' : packed.stderr]).toEqual([
+                language,
+                where,
+                0,
+                '',
+              ]);
+              const ran = await as(user, cwd, 'run', '-q', tag);
+              expect([where, ran.stdout, ran.code]).toEqual([where, `${prints}\n`, 0]);
+              await docker.docker(['load', '-q', '-i', join(cwd, 'out.tar')]);
+              const inDocker = await docker.docker(['run', '--rm', '--network', 'none', tag]);
+              expect([where, inDocker]).toEqual([where, `${prints}\n`]);
+            }
+          },
+          180_000,
+        );
+      },
+    );
 
     it('makes an image for each platform that Go compiles for', async () => {
       const cwd = copyOf('hello-go');
@@ -285,6 +312,22 @@ describeWithPeers(
         platforms,
       });
     });
+
+    it('makes an image for each platform that an image of C has a compiler for', async () => {
+      const layout = join(openTempDir(), 'toolchain');
+      const packages = ['gcc', 'make', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'];
+      writeBaseLayout(layout, debianWith(packages));
+      const cwd = copyOf('hello-c');
+      const platforms = ['linux/amd64', 'linux/arm64'];
+      const args = ['--toolchain', `oci:${layout}`, '--platform', platforms.join(), '--base', 'scratch'];
+      const packed = await as('user', cwd, 'pack', './hello-c', ...args, '-t', 'cross:1', '--json');
+      expect([packed.code, packed.stderr]).toEqual([0, expect.anything()]);
+      expect(JSON.parse((await as('user', cwd, 'check', 'cross:1', '--json')).stdout)).toMatchObject({
+        starts: true,
+        platforms,
+      });
+      rmSync(layout, { recursive: true, force: true });
+    }, 120_000);
 
     it.each(['root', 'user', 'user without namespaces'] as const)(
       'leaves nothing behind when %s stops it',

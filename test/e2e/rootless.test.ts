@@ -99,15 +99,39 @@ describeWithPeers(
       expect(await started(tag)).toBe('hello world\n');
     });
 
-    it('says what is blocked, and the ways out, where it would need one', async () => {
-      const args = ['pack', './hello-go', '--toolchain', `${registry.host}/golang:1`, '--base', 'scratch'];
-      const ran = await confined('without', [], args);
-      expect(ran.code).toBe(1);
-      expect(ran.stderr).toMatch(
-        /^ocislim: .*no sandbox works here \(bubblewrap as .*; proot.*not installed\)$/m,
-      );
-      expect(ran.stderr).toMatch(/^hint: install bubblewrap, or proot.*seccomp.*--toolchain host/m);
-    });
+    const COMPILE = ['pack', './hello-go', '--toolchain'];
+    it.each([
+      [
+        'compiling',
+        () => [...COMPILE, `${registry.host}/golang:1`, '--base', 'scratch'],
+        'or compile on the host with --toolchain host;',
+      ],
+      [
+        'a smoke test',
+        () => ['pack', './hello', '--base', 'scratch', '--smoke'],
+        'or deliver it untried, without --smoke;',
+      ],
+      [
+        'a run',
+        () => ['run', `docker://${registry.host}/alpine:3`, 'true'],
+        'or start it with an engine: ocislim copy docker://',
+      ],
+    ] as const)(
+      'says what is blocked, and the ways out, where %s would need one',
+      async (_, args, wayOut) => {
+        const ran = await confined('without', [], args());
+        expect(ran.code).toBe(1);
+        expect(ran.stderr).toMatch(
+          /^ocislim: .*no sandbox works here \(bubblewrap as .*; proot.*not installed\)$/m,
+        );
+        const [hint = ''] = /^hint: .*$/m.exec(ran.stderr) ?? [];
+        expect(hint).toMatch(
+          /^hint: install bubblewrap, or proot.*seccomp.*`ocislim doctor` shows what works$/,
+        );
+        expect(hint).toContain(wayOut);
+        expect(hint.match(/; or /g)).toHaveLength(1);
+      },
+    );
   },
   asRoot,
 );

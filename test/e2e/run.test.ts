@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -143,18 +143,61 @@ describeWithPeers(
       expect(ran).toMatchObject({ code: 0, stdout: 'hello world\n' });
     });
 
-    it('leaves nothing behind when it is killed', async () => {
-      const store = join(openTempDir(), 'store');
-      const env = { ...process.env, OCISLIM_HOME: store };
-      const args = [bin, 'run', '-q', 'oci:alpine', 'sh', '-c', 'echo ready; sleep 7654321'];
-      const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
-      child.stdout.once('data', () => child.kill('SIGKILL'));
-      // Its output ends once the command has, too.
-      await once(child, 'close');
-      const listed = await run('ps', ['-eo', 'args']);
-      expect(listed.stdout).not.toMatch(/^sleep 7654321$/m);
-      await succeeded(['cache', 'prune'], { cwd: folder, env });
-      expect(readdirSync(join(store, 'tmp'))).toEqual([]);
+    const SLEEP = 'echo ready; exec sleep 7654321';
+    it.each([
+      ['root', 'stays who it is', [], ['sh', '-c', SLEEP]],
+      ['root', 'is another user', ['-u', '1000'], ['sh', '-c', SLEEP]],
+      ['root', 'becomes another user', [], ['su', 'nobody', '-s', '/bin/sh', '-c', SLEEP]],
+      ['user without namespaces', 'stays who it is', [], ['sh', '-c', SLEEP]],
+      ['user', 'stays who it is', [], ['sh', '-c', SLEEP]],
+      ['user', 'is another user', ['-u', '1000'], ['sh', '-c', SLEEP]],
+      ['user with a range of ids', 'is another user', ['-u', '1000'], ['sh', '-c', SLEEP]],
+      [
+        'user with a range of ids',
+        'becomes another user',
+        [],
+        ['su', 'nobody', '-s', '/bin/sh', '-c', SLEEP],
+      ],
+    ] as const)(
+      'of %s leaves nothing behind when it is killed and the command %s',
+      async (user, _, options, words) => {
+        const store = join(openTempDir(), 'store');
+        const env = { ...process.env, OCISLIM_HOME: store };
+        const ocislimRun = [process.execPath, bin, 'run', '-q', ...options, 'oci:alpine', ...words];
+        const [command = '', ...args] = [...wrapFor(user), ...ocislimRun];
+        const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+        child.stdout.once('data', () => child.kill('SIGKILL'));
+        // Its output ends once the command has, too.
+        await once(child, 'close');
+        const listed = await run('ps', ['-eo', 'args']);
+        expect(listed.stdout).not.toMatch(/^sleep 7654321$/m);
+        await succeeded(['cache', 'prune'], { cwd: folder, env });
+        expect(readdirSync(join(store, 'tmp'))).toEqual([]);
+      },
+    );
+
+    it.each([
+      ['too little room', 'cat /dev/zero > /filler'],
+      ['room for too few files', 'i=0; while : > /filler$i; do i=$((i + 1)); done'],
+    ])('ends what leaves %s in the store, and takes it away', async (what, fill) => {
+      const store = openTempDir();
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100m,nr_inodes=5000', 'tmpfs', store]);
+      try {
+        const env = { OCISLIM_HOME: join(store, 'store') };
+        const ran = await ocislim(['run', '-q', 'oci:alpine', 'sh', '-c', `${fill}; sleep 7654321`], {
+          cwd: folder,
+          env,
+        });
+        expect(ran.code).toBe(1);
+        expect(ran.stderr).toMatch(
+          new RegExp(`^ocislim: the command was ended: it left ${what} on ${store}`, 'm'),
+        );
+        expect(readdirSync(join(store, 'store/tmp'))).toEqual([]);
+        const listed = await run('ps', ['-eo', 'args']);
+        expect(listed.stdout).not.toMatch(/^sleep 7654321$/m);
+      } finally {
+        execFileSync('umount', ['-l', store]);
+      }
     });
 
     it('keeps the root of an image apart from what a run writes', async () => {

@@ -38,7 +38,7 @@ const DRIVERS: Readonly<Record<User, readonly string[]>> = {
 
 describeWithPeers(
   'the sandbox',
-  ['bwrap', 'proot', 'unshare', 'newuidmap'],
+  ['bwrap', 'proot', 'unshare', 'newuidmap', 'gcc'],
   () => {
     /** Alpine, owned by root, and by an ordinary user. */
     const roots: Record<string, string> = {};
@@ -206,6 +206,19 @@ describeWithPeers(
         expect([driver, code === 0, output.includes('all')]).toEqual([driver, false, false]);
     });
 
+    it.each(['user', 'user without namespaces'] as const)(
+      'as %s lets a thread under proot open what another has named, and refuses calls that proot does not know',
+      async (user) => {
+        const shared = openTempDir();
+        writeFileSync(join(shared, 'calls.c'), CALLS);
+        await must('gcc', ['-static', '-pthread', '-o', join(shared, 'calls'), join(shared, 'calls.c')]);
+        const room = { mounts: [{ source: shared, target: '/given', isWritable: false }] };
+        const order = { args: ['/given/calls', '/etc/motd'] };
+        const outcomes = await tryAs(user, '', { room, order, only: 'proot' });
+        each(outcomes, { code: 0, output: 'opened\nENOSYS\n' });
+      },
+    );
+
     it('makes no mount point outside the root, wherever links lead', async () => {
       const [outside, hostile] = [openTempDir(), openTempDir()];
       execFileSync('cp', ['-a', `${rootOf('user')}/.`, hostile]);
@@ -265,6 +278,20 @@ describeWithPeers(
         expect([driver, output.match(/^.*: can't create /gm)?.length]).toEqual([driver, 2]);
     });
 
+    it('tells root nothing of the machine as a whole', async () => {
+      const files = ['keys', 'timer_list', 'interrupts', 'kcore'].filter((name) =>
+        existsSync(`/proc/${name}`),
+      );
+      expect(files).toContain('interrupts');
+      const script = `cd /proc; for each in ${files.join(' ')}; do head -c 1 $each && echo read; done; ls fs`;
+      for (const { driver, output } of isolated(await tryAs('root', script)))
+        expect([driver, output.match(/ermission denied/g)?.length, output.includes('read')]).toEqual([
+          driver,
+          files.length,
+          false,
+        ]);
+    });
+
     it.each(['root', 'user with a range of ids'] as const)(
       'as %s ends a command that has become another user',
       async (user) => {
@@ -283,3 +310,42 @@ async function processes(word: string): Promise<readonly string[]> {
   const listed = await must('ps', ['-eo', 'args']);
   return listed.split('\n').filter((line) => line.includes(`sleep ${word}`) && !line.includes('sh -c'));
 }
+
+/**
+ * Opens, in a thread, a path in memory that was allocated after the thread had started; then tries system calls that
+ * proot 5.1 does not know, the last by the numbers of 32-bit programs.
+ */
+const CALLS = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static int named[2];
+static void *start(void *unused) {
+  char *path = NULL;
+  if (read(named[0], &path, sizeof path) != sizeof path || open(path, O_RDONLY) < 0) perror("open");
+  else puts("opened");
+  return unused;
+}
+int main(int argc, char **argv) {
+  pthread_t thread;
+  char *path = argv[1];
+  if (argc < 2 || pipe(named) || pthread_create(&thread, NULL, start, NULL)) return 1;
+  // Below the size from which memory comes from elsewhere than the heap.
+  for (int at = 0; at < 64; at++) path = strcpy(malloc(64 * 1024), argv[1]);
+  if (write(named[1], &path, sizeof path) != sizeof path || pthread_join(thread, NULL)) return 1;
+  static const int calls[] = {322, 332, 425, 428, 435, 437, 439, 452};
+  for (unsigned at = 0; at < sizeof calls / sizeof *calls; at++)
+    if (syscall(calls[at], 0, 0, 0, 0, 0) != -1 || errno != ENOSYS) return printf("%d: %m\\n", calls[at]), 1;
+  int result;
+  __asm__ volatile("int $0x80" : "=a"(result) : "a"(437), "b"(0), "c"(0), "d"(0), "S"(0) : "memory");
+  if (result != -ENOSYS) return printf("32-bit openat2: %d\\n", result), 1;
+  puts("ENOSYS");
+  return 0;
+}
+`;

@@ -39,6 +39,8 @@ const PACKAGES = {
   unshare: 'util-linux',
   newuidmap: 'uidmap',
   setcap: 'libcap2-bin',
+  script: 'bsdutils',
+  'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
 } as const;
 
 export type Peer = keyof typeof PACKAGES;

@@ -94,7 +94,12 @@ describe('renderError', () => {
     });
     expect(renderError(invalid, plain)).toBe('ocislim: Dockerfile:2: no X\n    X y\n   ^^\nhint: Y');
     expect(JSON.parse(renderError(invalid, { ...plain, json: true }))).toMatchObject({
-      error: { code: 'OCISLIM_DOCKERFILE_INVALID', message: 'Dockerfile:2: no X\n    X y\n   ^^', hint: 'Y' },
+      error: {
+        code: 'OCISLIM_DOCKERFILE_INVALID',
+        message: 'Dockerfile:2: no X',
+        excerpt: ['    X y', '   ^^'],
+        hint: 'Y',
+      },
     });
   });
 
