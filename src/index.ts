@@ -10,6 +10,8 @@
  */
 export type { Descriptor, Digest, ImageConfig, IndexManifest, Manifest, Platform } from '#oci-spec-types';
 export { formatPlatform, parsePlatform } from '#oci-spec-types';
+export { build } from './build/build.ts';
+export type { BuildRequest, SecretSource } from './build/request.ts';
 export { type Lock, readLock } from './config/lock-file.ts';
 export { indexOf } from './image/index-of.ts';
 export type { Artifact, Blob, Image, Index, Layer, Opaque, OpenOptions } from './image/model.ts';

@@ -2,6 +2,8 @@ import { type Digest, hostPlatform, type Platform } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
 import type { Finding } from '../check/finding.ts';
 import { judge } from '../check/verdict.ts';
+import type { Dockerfile, Warning } from '../dockerfile/ast.ts';
+import { dockerfileError } from '../dockerfile/error.ts';
 import { expandWord } from '../dockerfile/expand.ts';
 import { lintDockerfile } from '../dockerfile/lint.ts';
 import { openRemotes } from '../dockerfile/open-remotes.ts';
@@ -73,8 +75,7 @@ export async function buildImages(request: BuildRequest, context: Context): Prom
   try {
     const { name, dockerfile } = source;
     const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
-    for (const { rule, message, range } of lintDockerfile(file, request))
-      context.progress.warn(`${file.name}:${range.start.line}: ${message} (${rule})`);
+    warn(file, lintDockerfile(file, request), context);
     const imported = await importAll(request, context);
     const results = new Map<Digest, StepResult>();
     const platforms = request.platforms.length === 0 ? [hostPlatform()] : request.platforms;
@@ -86,6 +87,17 @@ export async function buildImages(request: BuildRequest, context: Context): Prom
     await remotes.close();
     await source.dispose();
   }
+}
+
+/** Tells what is likely a mistake; an error where the file says so (`# check=error=true`). */
+function warn(file: Dockerfile, warnings: readonly Warning[], { progress }: Context): void {
+  for (const { rule, message, range } of warnings)
+    progress.warn(`${file.name}:${range.start.line}: ${message} (${rule})`);
+  const [first] = warnings;
+  if (first === undefined || !file.check?.isError) return;
+  throw dockerfileError(file, first.range, `${first.message} (${first.rule})`, {
+    hint: `# check=error=true makes warnings errors; # check=skip=${first.rule} leaves this one out`,
+  });
 }
 
 async function importAll({ cacheFrom }: BuildRequest, context: Context): Promise<Steps> {

@@ -2,6 +2,7 @@ import { formatPlatform } from '#oci-spec-types';
 import type { Image, Layer } from '../image/model.ts';
 import { composeImage } from '../image/mutate.ts';
 import { isoTime } from '../lib/time.ts';
+import { baseAnnotations } from '../pack/assemble.ts';
 import { compressLayer } from './compress-layer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
 import { squash } from './squash.ts';
@@ -10,7 +11,7 @@ import type { StageState } from './state.ts';
 
 /** The image that a stage is: its base's layers as they were, its own compressed. */
 export async function imageOf(
-  { state, tree }: BuiltStage,
+  { state, tree, base: named }: BuiltStage,
   { request, context, platform }: BuildEnvironment,
 ): Promise<Image> {
   const whole = request.squash
@@ -33,7 +34,7 @@ export async function imageOf(
     author,
     config: { ...config, ...labelsOf(config, request.labels) },
     history: history.map((entry) => ({ created, ...entry })),
-    annotations: request.annotations,
+    annotations: { ...request.annotations, ...baseAnnotations(named, base) },
   });
 }
 

@@ -34,7 +34,11 @@ export async function assemble(
   });
 }
 
-function baseAnnotations(base: Base, image: Image | undefined): Record<string, string> {
+/** What an image says of the image that it is built on, where a registry names that. */
+export function baseAnnotations(
+  base: Pick<Base, 'reference'>,
+  image: Image | undefined,
+): Record<string, string> {
   if (base.reference === undefined || image === undefined) return {};
   return {
     'org.opencontainers.image.base.name': base.reference,

@@ -178,6 +178,14 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
     expect(ran.stderr).toContain('did you mean COPY?');
   });
 
+  it('takes warnings for errors where the Dockerfile says so', async () => {
+    const place = project({ Dockerfile: '# check=error=true\nFROM alpine\nMAINTAINER me\n' });
+    const ran = await as('root', place, ['build', '.']);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain('\nocislim: Dockerfile:3: ');
+    expect(ran.stderr).toContain('(MaintainerDeprecated)');
+  });
+
   it('tells what a COPY did not find', async () => {
     const place = project({ Dockerfile: 'FROM alpine\nCOPY main.tx /\n', 'main.txt': '' });
     const ran = await as('root', place, ['build', '.']);
