@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join, posix, resolve } from 'node:path';
 import type { RunInstruction } from '../dockerfile/ast.ts';
 import { planCopy } from '../dockerfile/copy.ts';
@@ -105,6 +105,7 @@ export async function prepareMounts(
   };
   try {
     await mkdir(folder, { mode: 0o700 });
+    const taken = await takeCaches(described, locks, step);
     for (const [at, each] of described.entries()) {
       const place = join(folder, `${at}`);
       const { spec, target } = each;
@@ -119,7 +120,7 @@ export async function prepareMounts(
         }
         case 'cache':
           mounts.push({
-            source: await cacheOf(each, spec, place, step, locks),
+            source: await cacheOf(each, spec, place, step, taken),
             target,
             isWritable: !spec.readOnly,
             owner: spec.uid === 0 && spec.gid === 0 ? undefined : { uid: spec.uid, gid: spec.gid },
@@ -139,7 +140,7 @@ export async function prepareMounts(
           if (socket === undefined && spec.required)
             throw missing(`ssh agent ${spec.id}`, `--ssh ${spec.id}`);
           if (socket === undefined) break;
-          mounts.push({ source: socket, target, isWritable: true });
+          mounts.push({ source: await requireSocket(spec.id, socket, step), target, isWritable: true });
           env['SSH_AUTH_SOCK'] ??= target;
           break;
         }
@@ -171,23 +172,50 @@ async function materialise({ spec, from }: DescribedMount, place: string, step: 
   return node?.type === 'file' ? join(place, name) : place;
 }
 
-/** The folder that stays; what a command left there before is in no other build's hands. */
+function cacheName(id: string): string {
+  return createHash('sha256').update(`run ${id}`).digest('hex').slice(0, 32);
+}
+
+/**
+ * Waits for the caches that a command is to have for itself: each once and in one order, so that no two commands wait for
+ * each other.
+ * @returns the names of private ones that another command has, so that this one gets a new folder
+ */
+async function takeCaches(
+  described: readonly DescribedMount[],
+  locks: Presence[],
+  { env }: Step,
+): Promise<ReadonlySet<string>> {
+  const { store, signal } = env.context;
+  const specs = described.flatMap(({ spec }) =>
+    spec.type === 'cache' && spec.sharing !== 'shared' ? [spec] : [],
+  );
+  const isPrivate = new Map(specs.map(({ id, sharing }) => [cacheName(id), sharing === 'private']));
+  const taken = new Set<string>();
+  for (const name of [...isPrivate.keys()].sort()) {
+    const lock = `cache-${name.slice(0, 24)}`;
+    if (isPrivate.get(name) && (await store.locks.isTaken(lock))) {
+      taken.add(name);
+      continue;
+    }
+    const own = await store.locks.acquire(lock, { signal });
+    if (own !== undefined) locks.push(own);
+  }
+  return taken;
+}
+
+/** The folder that stays. */
 async function cacheOf(
   described: DescribedMount,
-  { id, sharing, mode }: CacheMount,
+  { id, mode }: CacheMount,
   place: string,
   step: Step,
-  locks: Presence[],
+  taken: ReadonlySet<string>,
 ): Promise<string> {
-  const { store, signal } = step.env.context;
-  const name = createHash('sha256').update(`run ${id}`).digest('hex').slice(0, 32);
+  const { store } = step.env.context;
+  const name = cacheName(id);
+  if (taken.has(name)) return newFolder(place);
   const folder = join(store.root, 'caches', name);
-  if (sharing !== 'shared') {
-    if (sharing === 'private' && (await store.locks.isTaken(`cache-${name.slice(0, 24)}`)))
-      return newFolder(place);
-    const lock = await store.locks.acquire(`cache-${name.slice(0, 24)}`, { signal });
-    if (lock !== undefined) locks.push(lock);
-  }
   if (await ownFolder(folder)) return folder;
   if (described.from !== undefined) await seed(described, folder, step);
   await chmod(folder, mode & 0o7777);
@@ -224,6 +252,17 @@ async function secretOf({ id, required }: SecretMount, step: Step): Promise<Buff
   const value = context.env[source.name];
   if (value === undefined) throw missing(`secret ${id}`, `the variable ${source.name}`);
   return Buffer.from(value);
+}
+
+/** @throws OCISLIM_USAGE for what is no socket, such as a private key, which a command must not get */
+async function requireSocket(id: string, path: string, { env }: Step): Promise<string> {
+  const full = resolve(env.context.cwd, path);
+  const found = await stat(full).catch(() => undefined);
+  if (found?.isSocket()) return full;
+  const why = found === undefined ? 'there is no such socket' : 'it is no socket of an agent';
+  throw new OcislimError('OCISLIM_USAGE', `--ssh ${id}=${path}: ${why}`, {
+    hint: 'keys are added to an agent with ssh-add, and it is given with --ssh default',
+  });
 }
 
 function missing(what: string, give: string): OcislimError {

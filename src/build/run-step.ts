@@ -53,6 +53,8 @@ export async function runStep(
       mounts.map(({ key }) => key),
     ],
     createdBy: `RUN ${argvOf(command, state.config).join(' ')}`,
+    // With one id, commands cannot give files to others: what they make is not what it would be elsewhere.
+    variant: async () => ((await step.env.driver()).files.ids === 'one' ? 'one id' : undefined),
     make: async (progress) => {
       const tree = await step.tree.of(state.layers);
       const identity = identityOf(User, tree);

@@ -154,9 +154,7 @@ async function openStandardInput({ file, input }: BuildRequest, context: Context
     if (!isOver) yield* { [Symbol.asyncIterator]: () => iterator } as AsyncIterable<Buffer>;
   };
   if (isText(beginning)) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of rest()) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString('utf8');
+    const text = await standardInput(Readable.from(rest()));
     const folder = await context.store.temporaryFile();
     return {
       name: 'image',

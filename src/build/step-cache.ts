@@ -48,6 +48,15 @@ export interface CachedStepOptions {
   readonly signal: AbortSignal;
 }
 
+/** Whether a step's result is there and may be used. */
+export async function isKnown(
+  key: Digest,
+  store: Store,
+  { useCache, imported }: Omit<CachedStepOptions, 'signal'>,
+): Promise<boolean> {
+  return useCache && ((await cachedStep(key, store)) !== undefined || imported.has(key));
+}
+
 /**
  * A step's result, made where it is not there yet; by one of several builds that ask.
  * @returns also whether it was there

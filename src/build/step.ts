@@ -8,7 +8,7 @@ import type { BuildEnvironment } from './environment.ts';
 import { findStage } from './graph.ts';
 import type { StageTree } from './stage-tree.ts';
 import type { StageState } from './state.ts';
-import { ensureStep, type StepResult, stepKey } from './step-cache.ts';
+import { ensureStep, isKnown, type StepResult, stepKey } from './step-cache.ts';
 
 /** Where an instruction stands that may make a layer. */
 export interface Step {
@@ -31,6 +31,8 @@ export interface MakeLayer {
   /** All that the result depends on, beside the files it begins with. */
   readonly parts: unknown;
   readonly createdBy: string;
+  /** What else the result depends on, found out only where it is not there without that. */
+  variant?(): Promise<string | undefined>;
   make(progress: ProgressStep): Promise<StepResult>;
 }
 
@@ -38,15 +40,17 @@ export interface MakeLayer {
 export async function addLayer(
   state: StageState,
   { env, at, title }: Step,
-  { kind, parts, createdBy, make }: MakeLayer,
+  { kind, parts, createdBy, variant, make }: MakeLayer,
 ): Promise<StageState> {
   const { request, context, file } = env;
   const { store, signal } = context;
-  const key = stepKey(kind, [chainOf(state), request.created, parts]);
+  const keyOf = (...more: readonly string[]) =>
+    stepKey(kind, [chainOf(state), request.created, parts, ...more]);
   const isAnew = request.noCache.some((name) => findStage(file, name) === at);
   const progress = context.progress.step(title);
   try {
     const options = { useCache: request.cache && !isAnew, imported: env.imported, signal };
+    const key = (await isKnown(keyOf(), store, options)) ? keyOf() : keyOf(...list(await variant?.()));
     const { layer, isCached } = await ensureStep(key, store, options, () => make(progress));
     env.results.set(key, { layer });
     progress.done(isCached ? 'cached' : 'done');
@@ -55,6 +59,10 @@ export async function addLayer(
     progress.fail(error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error));
     throw error;
   }
+}
+
+function list(text: string | undefined): readonly string[] {
+  return text === undefined ? [] : [text];
 }
 
 function withLayer(state: StageState, layer: Layer | undefined, createdBy: string): StageState {

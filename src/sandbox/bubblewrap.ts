@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type ControlGroup, makeControlGroup } from './control-group.ts';
 import type { Driver, Files, Invocation } from './driver.ts';
 import { hostEnvironment, quote } from './host-shell.ts';
-import { checkWorkingFolder, makePlaces, type Wanted } from './mount-point.ts';
+import { checkWorkingFolder, makeInnerPlaces, makePlaces, type Wanted } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import { makeOverlay, makePlacesIn } from './overlay.ts';
 import { type EmptyMount, isEmptyMount, type Limits, type Mount, type Order, type Room } from './room.ts';
@@ -129,8 +129,9 @@ async function invoke(
   stage.push(...(overlay?.mount ?? [`mount --bind ${quote(upper)} ${quote(root)}`]));
 
   const binds: string[] = [];
-  for (const [at, mount] of mounts.entries()) {
-    const point = points[at] ?? '';
+  for (const at of await makeInnerPlaces(mounts, wanted, points)) {
+    const [mount, point = ''] = [mounts[at], points[at]];
+    if (mount === undefined) continue;
     if (isEmptyMount(mount)) {
       const size = mount.size === undefined ? [] : ['--size', String(mount.size)];
       binds.push(...size, '--perms', '1777', '--tmpfs', point);
@@ -138,7 +139,8 @@ async function invoke(
     }
     const { source, isWritable, owner } = mount;
     // Where there is but one id, it stands for all.
-    if (owner !== undefined) stage.push(`chown ${owner.uid}:${owner.gid} ${quote(source)} 2>/dev/null || :`);
+    if (owner !== undefined)
+      stage.push(`chown -h ${owner.uid}:${owner.gid} ${quote(source)} 2>/dev/null || :`);
     let from = source;
     if (isOther) {
       from = join(place, `mount-${at}`);

@@ -80,6 +80,48 @@ async function makePlace(
 }
 
 /**
+ * Makes places of mounts that are within other mounts, in what is mounted there. Links in that are not followed: in a
+ * sandbox that is being made, absolute ones lead to the host's files.
+ * @param points of the mounts, as {@link Places} has them
+ * @returns the numbers of the mounts, those that others are in first
+ * @throws OCISLIM_SANDBOX_FAILED where a link or a file is in the way
+ */
+export async function makeInnerPlaces(
+  mounts: readonly (Mount | EmptyMount)[],
+  wanted: readonly Wanted[],
+  points: readonly string[],
+): Promise<readonly number[]> {
+  const order = [...mounts.keys()].sort((a, b) => (points[a] ?? '').length - (points[b] ?? '').length);
+  for (const [rank, at] of order.entries()) {
+    const point = points[at] ?? '';
+    const above = order.slice(0, rank).findLast((each) => point.startsWith(`${points[each] ?? ''}/`));
+    const outer = above === undefined ? undefined : mounts[above];
+    if (above === undefined || outer === undefined || isEmptyMount(outer)) continue;
+    const kind = wanted[at]?.kind ?? 'directory';
+    await makeWithin(outer.source, point.slice((points[above] ?? '').length + 1), kind, point);
+  }
+  return order;
+}
+
+async function makeWithin(folder: string, path: string, kind: Wanted['kind'], shown: string): Promise<void> {
+  const parts = path.split('/');
+  for (const at of parts.keys()) {
+    const isFile = kind === 'file' && at === parts.length - 1;
+    const full = join(folder, ...parts.slice(0, at + 1));
+    const there = await lstat(full).catch(() => undefined);
+    if (there?.isSymbolicLink()) throw inTheWay(shown, 'a link of another mount is in the way');
+    if (there !== undefined && there.isDirectory() === isFile)
+      throw inTheWay(shown, `${isFile ? 'a folder' : 'a file'} of another mount is in the way`);
+    if (there !== undefined) continue;
+    try {
+      await (isFile ? writeFile(full, '', { flag: 'wx' }) : mkdir(full));
+    } catch (error) {
+      throw inTheWay(shown, error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+/**
  * Takes places for mounts away again that nothing was put into. A command can have moved their parents away, and left links
  * that lead to the host's folders.
  */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
 import { which } from '../lib/which.ts';
 import type { Driver, Invocation } from './driver.ts';
-import { checkWorkingFolder, makePlaces } from './mount-point.ts';
+import { checkWorkingFolder, makeInnerPlaces, makePlaces } from './mount-point.ts';
 import { networkFiles } from './network-files.ts';
 import { launcher } from './old-calls.ts';
 import { loaderOf } from './proot-loader.ts';
@@ -37,8 +37,9 @@ async function prepare(room: Room, order: Order, folder: string): Promise<Invoca
   );
   await checkWorkingFolder(order.cwd, room.mounts);
   const { dev, proc, points, cwd, stubs } = await makePlaces(root, wanted, order.cwd);
+  const inOrder = await makeInnerPlaces(mounts, wanted, points);
   // Without a place to bind to, it would make one in `/tmp`, which may not be writable.
-  const all = [['/proc', proc], ['/dev', dev], ...sources.map((source, at) => [source, points[at]])];
+  const all = [['/proc', proc], ['/dev', dev], ...inOrder.map((at) => [sources[at], points[at]])];
   const binds = all.flatMap(([source, point]) => ['-b', `${source}:${point}`]);
   const { uid, gid } = order.identity;
   const user = uid === 0 && gid === 0 ? ['-0'] : ['-i', `${uid}:${gid}`];

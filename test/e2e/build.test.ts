@@ -253,6 +253,52 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
     expect(await shown('--hermetic')).toBe('1\n.cache\n');
   });
 
+  it('waits for no cache that the same command has, and for none the other way round', async () => {
+    const [one, two] = ['one', 'two'].map((id) => `--mount=type=cache,id=${id},sharing=locked,target=`);
+    const place = project({
+      Dockerfile: [
+        'FROM alpine AS a',
+        `RUN ${one}/x ${one}/y ${two}/z touch /x/f /a && ls /y/f`,
+        'FROM alpine AS b',
+        `RUN ${two}/z ${one}/x touch /z/f /b`,
+        'FROM alpine',
+        'COPY --from=a /a /',
+        'COPY --from=b /b /',
+      ].join('\n'),
+    });
+    expect(await built('root', place, '-t', 'locked:1')).toMatchObject({ code: 0 });
+  });
+
+  it('does not take what a sandbox with one id has made for what others would make', async () => {
+    const place = project({
+      Dockerfile: 'FROM alpine\nRUN touch /f && chown 12:34 /f\nCMD ["stat", "-c", "%u:%g", "/f"]',
+    });
+    const env = { OCISLIM_HOME: join(openTempDir(), 'store') };
+    const build = (...args: readonly string[]) =>
+      as('root', place, ['build', '-t', 'one:1', ...args, '.'], env);
+    const other = { OCISLIM_HOME: join(openTempDir(), 'store') };
+    const options = {
+      cwd: place,
+      env: { ...other, HOME: openTempDir() },
+      wrap: wrapFor('user without namespaces'),
+    };
+    const base = `--build-context=alpine=oci:${folder}/alpine`;
+    expect(
+      await ocislim(['build', base, '-t', 'one:1', '--cache-to', './cache', '.'], options),
+    ).toMatchObject({ code: 0 });
+    const ran = await build('--cache-from', './cache');
+    expect(steps(ran)).toMatchObject({ 'stage-0 2/2': 'DONE' });
+    expect((await as('root', place, ['run', '-q', 'one:1'], env)).stdout).toBe('12:34\n');
+  });
+
+  it('gives a command no key in the place of an agent', async () => {
+    const place = project({ Dockerfile: 'FROM alpine\nRUN --mount=type=ssh true\n', key: 'private' });
+    const refused = await as('root', place, ['build', '--ssh', 'default=key', '.']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('--ssh default=key: it is no socket of an agent');
+    expect(await as('root', place, ['build', '--ssh', 'default=none', '.'])).toMatchObject({ code: 2 });
+  });
+
   it('takes a Dockerfile, or a context as a tar, from standard input', async () => {
     const place = project({});
     const base = `--build-context=alpine=oci:${folder}/alpine`;

@@ -116,6 +116,28 @@ describeWithPeers(
       expect([existsSync(join(root, 'new')), existsSync(join(root, 'etc/motd'))]).toEqual([false, true]);
     });
 
+    it.each(USERS)('as %s mounts into what is mounted, and through no link of it', async (user) => {
+      const [outer, inner, victim] = [openTempDir(), openTempDir(), openTempDir()];
+      writeFileSync(join(inner, 'f'), 'inner');
+      symlinkSync(`/oldroot${victim}`, join(outer, 'odd'));
+      symlinkSync(victim, join(outer, 'plain'));
+      // The order in which they are given does not matter.
+      const mountsAt = (target: string) => [
+        { source: inner, target, isWritable: false },
+        { source: outer, target: '/a', isWritable: true },
+      ];
+      for (const { code, output } of await tryAs(user, 'cat /a/in/new/f', {
+        room: { mounts: mountsAt('/a/in/new') },
+      }))
+        expect([code, output]).toEqual([0, 'inner']);
+      for (const link of ['odd', 'plain']) {
+        const outcomes = await tryAs(user, 'true', { room: { mounts: mountsAt(`/a/${link}/made`) } });
+        expect(outcomes.length).toBeGreaterThan(0);
+        for (const { error } of outcomes) expect(error).toContain('a link of another mount is in the way');
+      }
+      expect(readdirSync(victim)).toEqual([]);
+    });
+
     it.each(USERS)('as %s gives what is mounted, and keeps what is written there', async (user) => {
       const shared = openTempDir();
       writeFileSync(join(shared, 'in'), 'given\n');
