@@ -1,5 +1,7 @@
+import { formatPlatform, hostPlatform, runsOn } from '#oci-spec-types';
 import { homeOf, resolveUser } from '../check/user.ts';
 import type { Command, RunInstruction } from '../dockerfile/ast.ts';
+import { platformOfConfig } from '../image/load.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { LineCutter } from '../lib/lines.ts';
 import type { ProgressStep } from '../lib/progress.ts';
@@ -124,7 +126,7 @@ export function identityOf(user: string, tree: Tree): Identity {
 
 async function runOrder(
   { source }: RunInstruction,
-  { layers }: StageState,
+  { layers, base }: StageState,
   order: Order,
   room: RunLayerRequest['room'],
   progress: ProgressStep,
@@ -148,6 +150,15 @@ async function runOrder(
   if (request.debugShell) await debugShell(run, context);
   throw new OcislimError('OCISLIM_STEP_FAILED', `RUN ended with exit code ${code}: ${source}`, {
     output: last,
-    hint: request.debugShell ? undefined : 'the same with --debug-shell opens a shell at this point',
+    hint: foreignHint(base) ?? (request.debugShell ? undefined : DEBUG_HINT),
   });
+}
+
+const DEBUG_HINT = 'the same with --debug-shell opens a shell at this point';
+
+/** What may be the reason where an image is of another kind of machine. */
+function foreignHint(base: StageState['base']): string | undefined {
+  const platform = base && platformOfConfig(base.config);
+  if (platform === undefined || runsOn(platform, hostPlatform())) return undefined;
+  return `programs of ${formatPlatform(platform)} run here only with an emulator (qemu-user-static); FROM --platform=$BUILDPLATFORM makes a stage one of this machine`;
 }
