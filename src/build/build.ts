@@ -2,6 +2,7 @@ import { type Digest, hostPlatform, type Platform } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
 import type { Finding } from '../check/finding.ts';
 import { judge } from '../check/verdict.ts';
+import type { Dockerfile } from '../dockerfile/ast.ts';
 import { expandWord } from '../dockerfile/expand.ts';
 import { lintDockerfile } from '../dockerfile/lint.ts';
 import { openRemotes } from '../dockerfile/open-remotes.ts';
@@ -66,13 +67,22 @@ export interface BuiltImages extends Pick<BuildEnvironment, 'file' | 'results'> 
   readonly built: readonly Built[];
 }
 
-/** Builds the images of all platforms. @throws OCISLIM_DOCKERFILE_INVALID | OCISLIM_STEP_FAILED, and more */
-export async function buildImages(request: BuildRequest, context: Context): Promise<BuiltImages> {
+/**
+ * Builds the images of all platforms.
+ * @param accept throws for a Dockerfile of which nothing is to be built
+ * @throws OCISLIM_DOCKERFILE_INVALID | OCISLIM_STEP_FAILED, and more
+ */
+export async function buildImages(
+  request: BuildRequest,
+  context: Context,
+  accept: (file: Dockerfile) => void = () => {},
+): Promise<BuiltImages> {
   const source = await openBuildSource(request, context);
   const remotes = openRemotes(context);
   try {
     const { name, dockerfile } = source;
     const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
+    accept(file);
     for (const { rule, message, range } of lintDockerfile(file, request))
       context.progress.warn(`${file.name}:${range.start.line}: ${message} (${rule})`);
     const imported = await importAll(request, context);
