@@ -25,8 +25,9 @@ const ADDRESS = 0x400000;
 const HEADERS = 64 + 56;
 
 /**
- * A program that makes the kernel refuse {@link NEW_CALLS} and becomes the program of its arguments; both are for x86-64.
- * A static ELF with one segment (ELF gABI), code by hand: prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_SECCOMP), execve.
+ * A program that makes the kernel refuse {@link NEW_CALLS}, end what runs when this process has died, and becomes the
+ * program of its arguments; both are for x86-64. A static ELF with one segment (ELF gABI), code by hand: three times
+ * prctl(2), and execve(2).
  */
 export function launcher(): Buffer {
   const filter = seccompFilter(Object.values(NEW_CALLS));
@@ -55,6 +56,9 @@ function code(fprog: number): Buffer {
   return Buffer.from([
     // prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     ...[toEdi, ...word(38), toEsi, ...word(1), 0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0],
+    ...syscall(PRCTL),
+    // prctl(PR_SET_PDEATHSIG, SIGQUIT): proot heeds no other signal by ending what it traces
+    ...[toEdi, ...word(1), toEsi, ...word(3)],
     ...syscall(PRCTL),
     // prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, fprog)
     ...[toEdi, ...word(22), toEsi, ...word(2), toEdx, ...word(fprog)],
