@@ -9,6 +9,7 @@ import { unpackedSize } from '../pack/local.ts';
 import type { Node, Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { type BuiltImages, buildImages } from './build.ts';
+import { givenContext } from './context-name.ts';
 import type { BuiltStage } from './environment.ts';
 import { openImage } from './images.ts';
 import { multiStage } from './multi-stage.ts';
@@ -147,7 +148,7 @@ async function chooseBase(
   const tried: { readonly base: string; readonly check: readonly Finding[] }[] = [];
   for (const base of wanted === undefined ? BASES : [wanted]) {
     try {
-      const where = build.contexts.get(base) ?? base;
+      const where = givenContext(build, base) ?? base;
       tried.push({ base, check: await judgeOn(where, program, context) });
     } catch (error) {
       if (wanted !== undefined || isAbort(error)) throw error;
