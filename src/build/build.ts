@@ -189,7 +189,11 @@ async function findingsOf(
   if (request.check === 'off' || (!Entrypoint?.length && !Cmd?.length)) return [];
   const merged = await tree.of(state.layers);
   const platform = platformOfConfig(image.config);
-  const findings = await checkImage({ tree: merged, config: state.config, platform, base: base.name });
+  const count = state.base?.layers.length ?? 0;
+  // What the base gives away is not this Dockerfile's to mend.
+  const added = [...merged.all()].filter(({ layer = -1 }) => layer >= count).map(({ path }) => path);
+  const subject = { tree: merged, config: state.config, platform, base: base.name, added };
+  const findings = await checkImage(subject);
   const ignored = new Set<string>(request.ignore);
   return findings.filter(({ rule }) => !ignored.has(rule));
 }
