@@ -20,8 +20,8 @@ export function withoutShell({ Entrypoint, Cmd, Shell }: ContainerConfig): Start
 
 function plainWords(argv: readonly string[], shell: ContainerConfig['Shell']): readonly string[] | undefined {
   const script = scriptOf(argv, shell)
-    ?.replace(/^exec +/, '')
-    .trim();
+    ?.trim()
+    .replace(/^exec +/, '');
   if (script === undefined || !PLAIN.test(script)) return undefined;
   const words = script.split(/ +/);
   // `A=b program` is the shell's to understand.
