@@ -68,13 +68,22 @@ export interface BuiltImages extends Pick<BuildEnvironment, 'file' | 'results'> 
   readonly built: readonly Built[];
 }
 
-/** Builds the images of all platforms. @throws OCISLIM_DOCKERFILE_INVALID | OCISLIM_STEP_FAILED, and more */
-export async function buildImages(request: BuildRequest, context: Context): Promise<BuiltImages> {
+/**
+ * Builds the images of all platforms.
+ * @param accept throws for a Dockerfile of which nothing is to be built
+ * @throws OCISLIM_DOCKERFILE_INVALID | OCISLIM_STEP_FAILED, and more
+ */
+export async function buildImages(
+  request: BuildRequest,
+  context: Context,
+  accept: (file: Dockerfile) => void = () => {},
+): Promise<BuiltImages> {
   const source = await openBuildSource(request, context);
   const remotes = openRemotes(context);
   try {
     const { name, dockerfile } = source;
     const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
+    accept(file);
     warn(file, lintDockerfile(file, request), context);
     const imported = await importAll(request, context);
     const results = new Map<Digest, StepResult>();
@@ -193,7 +202,11 @@ async function findingsOf(
   if (request.check === 'off' || (!Entrypoint?.length && !Cmd?.length)) return [];
   const merged = await tree.of(state.layers);
   const platform = platformOfConfig(image.config);
-  const findings = await checkImage({ tree: merged, config: state.config, platform, base: base.name });
+  const count = state.base?.layers.length ?? 0;
+  // What the base gives away is not this Dockerfile's to mend.
+  const added = [...merged.all()].filter(({ layer = -1 }) => layer >= count).map(({ path }) => path);
+  const subject = { tree: merged, config: state.config, platform, base: base.name, added };
+  const findings = await checkImage(subject);
   const ignored = new Set<string>(request.ignore);
   return findings.filter(({ rule }) => !ignored.has(rule));
 }

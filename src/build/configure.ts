@@ -156,12 +156,13 @@ function setHealthcheck(state: StageState, instruction: HealthcheckInstruction):
   return configured(state, { Healthcheck }, instruction.source);
 }
 
-const SHELL: readonly string[] = ['/bin/sh', '-c'];
+/** What runs commands in shell form where no SHELL is said. */
+export const DEFAULT_SHELL: readonly string[] = ['/bin/sh', '-c'];
 
 /** A command's words: in shell form what SHELL says, and the text. */
 export function argvOf(command: Command, { Shell }: ContainerConfig): readonly string[] {
   if (command.form === 'exec') return command.args;
-  return [...(Shell?.length ? Shell : SHELL), command.text];
+  return [...(Shell?.length ? Shell : DEFAULT_SHELL), command.text];
 }
 
 /** Absolute and clean; a relative one begins where the last one led. */

@@ -1,6 +1,7 @@
 import { nearest } from '../config/nearest.ts';
 import type { Dockerfile, Stage } from '../dockerfile/ast.ts';
 import { OcislimError } from '../lib/errors.ts';
+import { contextName } from './context-name.ts';
 
 /** How messages name a stage: by its name, else by its number from 0. */
 export function stageTitle({ stages }: Pick<Dockerfile, 'stages'>, at: number): string {
@@ -48,7 +49,7 @@ export function neededStages(
     if (stage === undefined || needed.has(at)) continue;
     needed.add(at);
     for (const name of namesIn(stage)) {
-      const found = named.has(name.toLowerCase()) ? undefined : findStage(file, name, at);
+      const found = named.has(contextName(name)) ? undefined : findStage(file, name, at);
       if (found !== undefined) left.push(found);
     }
   }

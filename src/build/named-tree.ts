@@ -1,13 +1,15 @@
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openFolderTree } from '../dockerfile/context-tree.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
 import { treeOfLayers } from '../dockerfile/layer-tree.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { lazily } from '../lib/lazily.ts';
 import type { Context } from '../transports/context.ts';
+import { givenContext } from './context-name.ts';
 import { findStage } from './graph.ts';
 import { openImage } from './images.ts';
+import { readIgnore } from './source.ts';
 import { openNode, StageTree } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 import { chainOf, type Step } from './step.ts';
@@ -25,10 +27,9 @@ export async function namedTree(name: string | undefined, step: Step): Promise<N
   const { env, at } = step;
   const { request, context } = env;
   if (name === undefined) return { tree: env.sources };
-  const given = request.contexts.get(name);
+  const given = givenContext(request, name);
   const folder = given === undefined ? undefined : await folderOf(given, context);
-  if (folder !== undefined)
-    return { tree: async () => openFolderTree(folder, { name: `build context ${name}` }) };
+  if (folder !== undefined) return { tree: async () => openContextFolder(folder, `build context ${name}`) };
   const stage = given === undefined ? findStage(env.file, name, at) : undefined;
   if (given === undefined && stage === undefined) refuseLater(name, step);
   if (stage !== undefined) {
@@ -37,6 +38,11 @@ export async function namedTree(name: string | undefined, step: Step): Promise<N
   }
   const { state } = await openImage(given ?? name, env.platform, request.created, context);
   return { tree: async () => treeOf(`image ${name}`, state, new StageTree(context), context) };
+}
+
+/** A folder without what its own `.dockerignore` leaves out, as with BuildKit. */
+async function openContextFolder(folder: string, name: string): Promise<FileTree> {
+  return openFolderTree(folder, { name, ignore: await readIgnore([join(folder, '.dockerignore')]) });
 }
 
 /** A stage can be made with those before it alone. */

@@ -1,19 +1,22 @@
 import { posix } from 'node:path';
-import { hostPlatform } from '#oci-spec-types';
+import { type ContainerConfig, hostPlatform } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
 import { findCommand } from '../check/command.ts';
 import type { Finding } from '../check/finding.ts';
-import type { Dockerfile, Instruction } from '../dockerfile/ast.ts';
+import type { Dockerfile } from '../dockerfile/ast.ts';
 import { isAbort, OcislimError } from '../lib/errors.ts';
 import { unpackedSize } from '../pack/local.ts';
 import type { Node, Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { type BuiltImages, buildImages } from './build.ts';
-import { configOnly } from './configure.ts';
+import { givenContext } from './context-name.ts';
 import type { BuiltStage } from './environment.ts';
 import { openImage } from './images.ts';
+import { multiStage } from './multi-stage.ts';
 import type { BuildRequest } from './request.ts';
+import { identityOf } from './run-step.ts';
 import { StageTree } from './stage-tree.ts';
+import { movedCommand, type StartCommand, withoutShell } from './start-command.ts';
 
 export interface SlimRequest {
   readonly build: BuildRequest;
@@ -44,20 +47,18 @@ const BASES: readonly string[] = ['scratch', 'alpine', 'debian:stable-slim'];
  * @throws OCISLIM_INPUT_INVALID where there is nothing to cut
  */
 export async function slim(request: SlimRequest, context: Context): Promise<SlimResult> {
-  const whole = await buildImages(request.build, context);
-  const { file } = whole;
-  if (file.stages.length !== 1) {
-    throw new OcislimError('OCISLIM_INPUT_INVALID', `${file.name} has ${file.stages.length} stages already`, {
-      hint: 'a smaller last base may be what is left: ocislim check says what a program needs',
-    });
-  }
+  const whole = await buildImages(request.build, context, requireOneStage);
   const [built] = whole.built;
   if (built === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'nothing was built');
   const tree = await built.stage.tree.of(built.stage.state.layers);
   const artifact = findArtifact(built.stage, tree, request.artifact);
+  const { config } = built.stage.state;
   const dest = `/usr/local/bin/${posix.basename(artifact.path)}`;
-  const { base, check } = await chooseBase(artifact, dest, built.stage, request, context);
-  const text = multiStage(file, built.stage, artifact.path, dest, base);
+  const start = movedCommand(config, artifact.path, dest);
+  const user = userInNumbers(config.User, tree);
+  const program: Program = { artifact, dest, start, user, config };
+  const { base, check } = await chooseBase(program, request, context);
+  const text = multiStage(whole.file, { base, artifact: artifact.path, dest, user, start });
   const proposed = await buildImages({ ...request.build, text }, context);
   return {
     dockerfile: text,
@@ -67,6 +68,20 @@ export async function slim(request: SlimRequest, context: Context): Promise<Slim
     after: await sizeOf(proposed, context),
     check,
   };
+}
+
+function requireOneStage({ name, stages }: Dockerfile): void {
+  if (stages.length === 1) return;
+  throw new OcislimError('OCISLIM_INPUT_INVALID', `${name} has ${stages.length} stages already`, {
+    hint: 'a smaller last base may be what is left: ocislim check says what a program needs',
+  });
+}
+
+/** Names of users are those of the image that they stand in. */
+function userInNumbers(user: string | undefined, tree: Tree): string | undefined {
+  const { uid, gid } = identityOf(user ?? '', tree);
+  if (uid === 0 && gid === 0) return undefined;
+  return gid === 0 ? `${uid}` : `${uid}:${gid}`;
 }
 
 async function sizeOf({ built: [first] }: BuiltImages, context: Context): Promise<number> {
@@ -86,7 +101,12 @@ function findArtifact({ state }: BuiltStage, tree: Tree, wanted: string | undefi
   }
   const count = state.base?.layers.length ?? 0;
   const isNew = ({ layer = -1 }: Node) => layer >= count;
-  const command = findCommand({ tree, config, platform: hostPlatform(), base: 'the image' });
+  const command = findCommand({
+    tree,
+    config: { ...config, ...withoutShell(config) },
+    platform: hostPlatform(),
+    base: 'the image',
+  });
   if (command.node !== undefined && isNew(command.node) && command.node.facts?.elf !== undefined)
     return command.node;
   const programs = [...tree.all()].filter(
@@ -99,7 +119,7 @@ function findArtifact({ state }: BuiltStage, tree: Tree, wanted: string | undefi
   );
   const [only, ...others] = programs;
   if (only !== undefined && others.length === 0) return only;
-  const names = programs.map(({ path }) => `/${path}`);
+  const names = programs.map(({ path }) => `/${path}`).sort();
   const shown = names.slice(0, 10).join(', ');
   throw new OcislimError(
     'OCISLIM_INPUT_INVALID',
@@ -110,18 +130,26 @@ function findArtifact({ state }: BuiltStage, tree: Tree, wanted: string | undefi
   );
 }
 
+/** What goes on a base, and how it starts there. */
+interface Program {
+  readonly artifact: Node;
+  readonly dest: string;
+  readonly start: StartCommand;
+  readonly user: string | undefined;
+  /** Of the image that it comes from. */
+  readonly config: ContainerConfig;
+}
+
 async function chooseBase(
-  artifact: Node,
-  dest: string,
-  stage: BuiltStage,
+  program: Program,
   { build, base: wanted }: SlimRequest,
   context: Context,
 ): Promise<{ readonly base: string; readonly check: readonly Finding[] }> {
   const tried: { readonly base: string; readonly check: readonly Finding[] }[] = [];
   for (const base of wanted === undefined ? BASES : [wanted]) {
     try {
-      const where = build.contexts.get(base) ?? base;
-      tried.push({ base, check: await judgeOn(where, artifact, dest, stage, context) });
+      const where = givenContext(build, base) ?? base;
+      tried.push({ base, check: await judgeOn(where, program, context) });
     } catch (error) {
       if (wanted !== undefined || isAbort(error)) throw error;
       context.progress.note(
@@ -134,17 +162,19 @@ async function chooseBase(
     tried.find(({ check }) => check.every(({ level }) => level !== 'error'));
   if (found !== undefined) return found;
   const why = tried.map(({ base, check }) => `on ${base}: ${check[0]?.message ?? ''}`).join('; ');
-  throw new OcislimError('OCISLIM_CHECK_FAILED', `/${artifact.path} would start on none of them (${why})`, {
-    hint: 'name a base that has what it needs with --base',
-  });
+  throw new OcislimError(
+    'OCISLIM_CHECK_FAILED',
+    `/${program.artifact.path} would start on none of them (${why})`,
+    {
+      hint: 'name a base that has what it needs with --base',
+    },
+  );
 }
 
 /** What the check says of the program alone on a base. */
 async function judgeOn(
   base: string,
-  artifact: Node,
-  dest: string,
-  { state }: BuiltStage,
+  { artifact, dest, start, user, config: own }: Program,
   context: Context,
 ): Promise<readonly Finding[]> {
   const platform = hostPlatform();
@@ -153,83 +183,9 @@ async function judgeOn(
   const { facts, size, mode } = artifact;
   const member = { path: dest.slice(1), type: 'file', mode, uid: 0, gid: 0, mtime: 0, size, facts } as const;
   tree.apply({ members: [member] });
-  const config = {
-    ...opened.state.config,
-    Entrypoint: [dest],
-    Cmd: undefined,
-    User: numericUser(state.config.User),
-  };
+  const ExposedPorts = own.ExposedPorts;
+  const { state } = opened;
+  // Of the base's own start nothing is left.
+  const config = { ...state.config, Entrypoint: undefined, ...start, User: user, ExposedPorts };
   return checkImage({ tree, config, platform, base, added: [dest.slice(1)] });
-}
-
-/** Names of users are those of the image that they stand in. */
-function numericUser(user: string | undefined): string {
-  return user !== undefined && /^\d+(?::\d+)?$/.test(user) ? user : '';
-}
-
-/** The Dockerfile as it stands, as a stage that builds, and a second one with the program alone. */
-function multiStage(
-  { text, stages }: Dockerfile,
-  { state }: BuiltStage,
-  artifact: string,
-  dest: string,
-  base: string,
-): string {
-  const [stage] = stages;
-  if (stage === undefined) return text;
-  const { from, instructions } = stage;
-  const name = from.name ?? 'build';
-  const moved = instructions.filter((each) => movesTo(each, state.config.User));
-  const gone = new Set(moved.flatMap(({ range }) => linesOf(range)));
-  const lines = text.split(/\r?\n/);
-  const kept = lines.filter((_, at) => !gone.has(at + 1));
-  const fromLine = from.range.end.line - 1 - [...gone].filter((line) => line < from.range.end.line).length;
-  if (from.name === undefined) kept[fromLine] = `${(kept[fromLine] ?? '').trimEnd()} AS ${name}`;
-  const config = moved
-    .filter(({ kind }) => kind !== 'cmd' && kind !== 'entrypoint')
-    .map(({ source }) => source);
-  return [
-    ...trimEnd(kept),
-    '',
-    `FROM ${base}`,
-    ...config,
-    `COPY --from=${name} /${artifact} ${dest}`,
-    ...commandsOf(state.config, artifact, dest),
-    '',
-  ].join('\n');
-}
-
-/** What is about how the image starts belongs where it starts from. */
-function movesTo(instruction: Instruction, user: string | undefined): boolean {
-  if (instruction.kind === 'user') return numericUser(user) !== '' && instruction.value.text === user;
-  return configOnly(instruction.kind);
-}
-
-function linesOf({ start, end }: Instruction['range']): readonly number[] {
-  const last = end.column === 1 && end.line > start.line ? end.line - 1 : end.line;
-  return Array.from({ length: last - start.line + 1 }, (_, at) => start.line + at);
-}
-
-function trimEnd(lines: readonly string[]): readonly string[] {
-  const last = lines.findLastIndex((line) => line.trim() !== '');
-  return lines.slice(0, last + 1);
-}
-
-function commandsOf(
-  config: BuiltStage['state']['config'],
-  artifact: string,
-  dest: string,
-): readonly string[] {
-  const { Entrypoint, Cmd, WorkingDir } = config;
-  const isArtifact = (word: string) =>
-    posix.resolve(WorkingDir || '/', word) === `/${artifact}` || word === posix.basename(artifact);
-  const moved = (words: readonly string[]) =>
-    words.map((word, at) => (at === 0 && isArtifact(word) ? dest : word));
-  const shown = (words: readonly string[]) => `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
-  const starts = [Entrypoint, Cmd].some((words) => isArtifact(words?.[0] ?? ''));
-  if (!starts) return [`CMD ${shown([dest])}`];
-  return [
-    ...(Entrypoint?.length ? [`ENTRYPOINT ${shown(moved(Entrypoint))}`] : []),
-    ...(Cmd?.length ? [`CMD ${shown(Entrypoint?.length ? Cmd : moved(Cmd))}`] : []),
-  ];
 }

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { type FolderTree, openFolderTree } from '../dockerfile/context-tree.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
 import { openGitTree } from '../dockerfile/git.ts';
+import { parseGitUrl } from '../dockerfile/git-url.ts';
 import { type Ignore, parseIgnore } from '../dockerfile/ignore.ts';
 import { openTarTree } from '../dockerfile/tar-tree.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
@@ -40,7 +41,9 @@ export async function openBuildSource(request: BuildRequest, context: Context): 
     file === '-'
       ? { name: 'Dockerfile', text: await standardInput(request.input) }
       : await readDockerfile(folder, file, context.cwd);
-  const ignore = lazily(() => readIgnore(folder, 'path' in dockerfile ? dockerfile.path : undefined));
+  // The Dockerfile's own list of what is left out comes before the context's.
+  const own = 'path' in dockerfile ? [`${dockerfile.path}.dockerignore`] : [];
+  const ignore = lazily(() => readIgnore([...own, join(folder, '.dockerignore')]));
   const { name, text } = dockerfile;
   // A pattern that is none is told before anything is done.
   await ignore();
@@ -58,8 +61,9 @@ export async function openBuildSource(request: BuildRequest, context: Context): 
   };
 }
 
+/** A repository on this machine is a folder. */
 function isGit(where: string): boolean {
-  return /^(?:git:\/\/|git@|ssh:\/\/)|^https?:\/\/.*\.git(?:#.*)?$/.test(where);
+  return !where.startsWith('file:') && parseGitUrl(where) !== undefined;
 }
 
 async function folderOf(where: string, cwd: string): Promise<string> {
@@ -114,12 +118,8 @@ async function readText(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8');
 }
 
-/** The Dockerfile's own list of what is left out comes before the context's. */
-async function readIgnore(folder: string, dockerfile: string | undefined): Promise<Ignore | undefined> {
-  const paths = [
-    ...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]),
-    join(folder, '.dockerignore'),
-  ];
+/** What the first of some files that is there leaves out. @throws OCISLIM_DOCKERFILE_INVALID */
+export async function readIgnore(paths: readonly string[]): Promise<Ignore | undefined> {
   for (const path of paths) {
     const text = await readText(path);
     if (text !== undefined) return parseIgnore(text, { name: basename(path) });
@@ -186,7 +186,7 @@ async function openGit({ context: url, file }: BuildRequest, context: Context): 
     const { env, signal } = context;
     const temporaryFolder = async () => folder;
     const tree = await openGitTree(url, { env, signal, name: 'the build context', temporaryFolder });
-    const name = basename(url.replace(/#.*$/, '').replace(/\.git$/, ''));
+    const name = basename(url.replace(/[?#].*$/, '').replace(/\.git$/, ''));
     const project = url.replace(/#.*$/, '');
     return await ofTree({ name, project }, tree, file, () => removeTree(folder));
   } catch (error) {

@@ -6,6 +6,7 @@ import { parseTrigger } from '../dockerfile/parse.ts';
 import { isAbort, OcislimError } from '../lib/errors.ts';
 import { declareArguments } from './arguments.ts';
 import { configure, type Words } from './configure.ts';
+import { givenContext } from './context-name.ts';
 import { copyStep } from './copy-step.ts';
 import type { BaseName, BuildEnvironment, BuiltStage } from './environment.ts';
 import { findStage, stageTitle } from './graph.ts';
@@ -66,12 +67,13 @@ async function begin(from: FromInstruction, at: number, env: BuildEnvironment): 
     });
   }
   const platform = from.platform === undefined ? env.platform : platformOf(expand(from.platform));
-  const stage = request.contexts.has(name) ? undefined : findStage(file, name, at);
+  const given = givenContext(request, name);
+  const stage = given === undefined ? findStage(file, name, at) : undefined;
   if (stage !== undefined) {
     const { state, base } = await env.stage(stage);
     return { state: beginWithStage(state), base, triggers: state.config.OnBuild ?? [], isStage: true };
   }
-  const opened = await openImage(request.contexts.get(name) ?? name, platform, request.created, context);
+  const opened = await openImage(given ?? name, platform, request.created, context);
   // Messages, and the image's annotations, have the name as it is written.
   return { ...opened, base: { ...opened.base, name }, isStage: false };
 }

@@ -1,4 +1,5 @@
 import { parsePlatform } from '#oci-spec-types';
+import { contextName } from '../build/context-name.ts';
 import type { BuildRequest, SecretSource } from '../build/request.ts';
 import { parseCompression } from '../layer/compression.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -49,7 +50,7 @@ export function buildRequestOf(context: string, options: BuildOptions, env: Node
     input: process.stdin,
     target: options.target,
     buildArgs: new Map(Object.entries(keyValues('--build-arg', options.buildArg, env))),
-    contexts: new Map(Object.entries(keyValues('--build-context', options.buildContext))),
+    contexts: contextsOf(options.buildContext),
     secrets: (options.secret ?? []).map(secretOf),
     ssh: new Map((options.ssh ?? []).map((text) => agentOf(text, env))),
     tags: options.tag ?? [],
@@ -74,6 +75,11 @@ export function buildRequestOf(context: string, options: BuildOptions, env: Node
     smoke: smoke === undefined ? undefined : smoke === true ? [] : commandOf('--smoke', smoke),
     debugShell: options.debugShell ?? false,
   };
+}
+
+function contextsOf(values: readonly string[] | undefined): ReadonlyMap<string, string> {
+  const given = Object.entries(keyValues('--build-context', values));
+  return new Map(given.map(([name, where]) => [contextName(name), where]));
 }
 
 /** `id=ID,src=FILE` or `id=ID,env=NAME`; alone `id=ID` means the variable, else the file, of that name (as with docker). */

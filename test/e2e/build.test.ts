@@ -345,4 +345,20 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
     expect(ran.stdout).toBe('/kept\n');
     expect(ran.stderr).toMatch(/\/gone.*\n.*\/etc\/motd/);
   });
+
+  it('warns of files that give rights away where the Dockerfile adds them, not where its base has them', async () => {
+    const base = project({
+      Dockerfile: 'FROM alpine\nRUN cp /bin/busybox /raising && chmod 4755 /raising\n',
+    });
+    await built('root', base, '-t', 'raising:1', '-o', 'oci:out', '-q');
+    const on = ['--build-context', `raising=oci:${base}/out`, '-t', 'on-raising:1'];
+    const quiet = project({ Dockerfile: 'FROM raising\nRUN echo x > /x\nCMD ["true"]\n' });
+    expect((await built('root', quiet, ...on)).stderr).not.toContain('warning');
+    const own = project({
+      Dockerfile: 'FROM raising\nRUN cp -a /raising /own && mkdir -m 777 /open\nCMD ["true"]\n',
+    });
+    const { stderr } = await built('root', own, ...on);
+    expect(stderr).toContain("warning: /own run with their owner's rights");
+    expect(stderr).toContain('warning: anyone may write to /open');
+  });
 });
