@@ -6,6 +6,8 @@ import { scriptOf } from './start-command.ts';
 /** What the last stage has, and how it starts. */
 export interface LastStage {
   readonly base: string;
+  /** The base's own, which would stand before a CMD. */
+  readonly entrypoint?: ContainerConfig['Entrypoint'];
   /** The program's path in the first stage, without `/` in front. */
   readonly artifact: string;
   readonly dest: string;
@@ -33,6 +35,7 @@ export function multiStage({ text, stages }: Dockerfile, last: LastStage): strin
     ...settingsOf(instructions),
     ...(last.user === undefined ? [] : [`USER ${last.user}`]),
     `COPY --from=${name} /${last.artifact} ${last.dest}`,
+    ...(last.entrypoint?.length && !last.start.Entrypoint?.length ? ['ENTRYPOINT []'] : []),
     ...commandLine('ENTRYPOINT', last.start.Entrypoint),
     ...commandLine('CMD', last.start.Cmd),
     '',

@@ -57,8 +57,9 @@ export async function slim(request: SlimRequest, context: Context): Promise<Slim
   const start = movedCommand(config, artifact.path, dest);
   const user = userInNumbers(config.User, tree);
   const program: Program = { artifact, dest, start, user, config };
-  const { base, check } = await chooseBase(program, request, context);
-  const text = multiStage(whole.file, { base, artifact: artifact.path, dest, user, start });
+  const { base, check, entrypoint } = await chooseBase(program, request, context);
+  const last = { base, entrypoint, artifact: artifact.path, dest, user, start };
+  const text = multiStage(whole.file, last);
   const proposed = await buildImages({ ...request.build, text }, context);
   return {
     dockerfile: text,
@@ -140,16 +141,23 @@ interface Program {
   readonly config: ContainerConfig;
 }
 
+interface Judged {
+  readonly base: string;
+  readonly check: readonly Finding[];
+  /** The base's own. */
+  readonly entrypoint: ContainerConfig['Entrypoint'];
+}
+
 async function chooseBase(
   program: Program,
   { build, base: wanted }: SlimRequest,
   context: Context,
-): Promise<{ readonly base: string; readonly check: readonly Finding[] }> {
-  const tried: { readonly base: string; readonly check: readonly Finding[] }[] = [];
+): Promise<Judged> {
+  const tried: Judged[] = [];
   for (const base of wanted === undefined ? BASES : [wanted]) {
     try {
       const where = givenContext(build, base) ?? base;
-      tried.push({ base, check: await judgeOn(where, program, context) });
+      tried.push({ ...(await judgeOn(where, program, context)), base });
     } catch (error) {
       if (wanted !== undefined || isAbort(error)) throw error;
       context.progress.note(
@@ -176,7 +184,7 @@ async function judgeOn(
   base: string,
   { artifact, dest, start, user, config: own }: Program,
   context: Context,
-): Promise<readonly Finding[]> {
+): Promise<Judged> {
   const platform = hostPlatform();
   const opened = await openImage(base, platform, 0, context);
   const tree = await new StageTree(context).of(opened.state.layers);
@@ -185,7 +193,9 @@ async function judgeOn(
   tree.apply({ members: [member] });
   const ExposedPorts = own.ExposedPorts;
   const { state } = opened;
-  // Of the base's own start nothing is left.
-  const config = { ...state.config, Entrypoint: undefined, ...start, User: user, ExposedPorts };
-  return checkImage({ tree, config, platform, base, added: [dest.slice(1)] });
+  const { User, Entrypoint } = state.config;
+  // Of the base's own command nothing is left.
+  const config = { ...state.config, Entrypoint: undefined, ...start, User: user ?? User, ExposedPorts };
+  const check = await checkImage({ tree, config, platform, base, added: [dest.slice(1)] });
+  return { base, check, entrypoint: Entrypoint };
 }

@@ -296,7 +296,16 @@ describeWithPeers(
       expect(ran.stderr).toMatch(/^ocislim: no compiled program is what this Dockerfile makes$/m);
     });
 
-    it('takes the base of --base, and refuses one on which the program would not start', async () => {
+    it('starts the program on a base that has an entrypoint of its own', async () => {
+      const cwd = project({ Dockerfile: making('CMD ["./hello", "-v"]') });
+      await sizeOf(cwd, 'entry', 'FROM alpine\nENTRYPOINT ["/bin/echo"]\nUSER 1000\n');
+      const { dockerfile } = await proposed(cwd, '--base', 'entry');
+      expect(linesOf(dockerfile).slice(-2)).toEqual(['ENTRYPOINT []', 'CMD ["/usr/local/bin/hello", "-v"]']);
+      await sizeOf(cwd, 'on-entry', dockerfile);
+      expect(await starts('on-entry')).toMatchObject({ code: 0, stdout: 'hello world\n' });
+    });
+
+    it('takes the base of --base', async () => {
       const cwd = project({ Dockerfile: making() });
       const { base, dockerfile } = await proposed(cwd, '--base', 'alpine');
       expect(base).toBe('alpine');
