@@ -27,7 +27,7 @@ import { globalArguments, platformArguments } from './arguments.ts';
 import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
 import { imageOf } from './finish.ts';
-import { neededStages, stagesOfImage, targetStage } from './graph.ts';
+import { neededStages, requireStage, stagesOfImage, targetStage } from './graph.ts';
 import type { BuildRequest } from './request.ts';
 import { type BuildSource, openBuildSource } from './source.ts';
 import { buildStage } from './stage.ts';
@@ -135,6 +135,7 @@ async function buildFor(
   context: Context,
 ): Promise<Built> {
   const target = targetStage(file, request.target);
+  const anew = new Set(request.noCache.map((name) => requireStage(file, name, '--no-cache-filter')));
   const automatic = platformArguments(platform, hostPlatform(), request.target ?? '');
   const args = globalArguments(file.globals, request.buildArgs, automatic, (word, get) =>
     expandWord(word.text, { get }, { escape: file.escape, at: { file, range: word.range } }),
@@ -150,6 +151,7 @@ async function buildFor(
     args,
     project: source.project,
     kept: stagesOfImage(file, target),
+    anew,
     imported,
     remotes,
     results,

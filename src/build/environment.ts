@@ -22,6 +22,8 @@ export interface BuildEnvironment {
   readonly project: string;
   /** Stages whose layers the image has. */
   readonly kept: ReadonlySet<number>;
+  /** Stages whose steps are done anew. */
+  readonly anew: ReadonlySet<number>;
   /** Results of steps from other machines. */
   readonly imported: Steps;
   /** What this build's steps came to. */

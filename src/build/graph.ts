@@ -22,12 +22,20 @@ export function findStage(
 
 /** The stage that is asked for; the last one where none is. @throws OCISLIM_USAGE */
 export function targetStage(file: Pick<Dockerfile, 'stages' | 'name'>, target: string | undefined): number {
-  if (target === undefined) return file.stages.length - 1;
-  const found = findStage(file, target);
+  return target === undefined ? file.stages.length - 1 : requireStage(file, target, '--target');
+}
+
+/** The stage that an option names. @throws OCISLIM_USAGE */
+export function requireStage(
+  file: Pick<Dockerfile, 'stages' | 'name'>,
+  reference: string,
+  option: string,
+): number {
+  const found = findStage(file, reference);
   if (found !== undefined) return found;
   const names = file.stages.map((_, at) => stageTitle(file, at));
-  const similar = nearest(target, names);
-  throw new OcislimError('OCISLIM_USAGE', `--target ${target}: ${file.name} has no such stage`, {
+  const similar = nearest(reference, names);
+  throw new OcislimError('OCISLIM_USAGE', `${option} ${reference}: ${file.name} has no such stage`, {
     hint: similar === undefined ? `its stages are ${names.join(', ')}` : `did you mean ${similar}?`,
   });
 }

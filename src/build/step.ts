@@ -5,7 +5,6 @@ import type { ProgressStep } from '../lib/progress.ts';
 import { chainIdOf } from '../store/roots.ts';
 import { COMMENT } from './configure.ts';
 import type { BuildEnvironment } from './environment.ts';
-import { findStage } from './graph.ts';
 import type { StageTree } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 import { ensureStep, isKnown, type StepResult, stepKey } from './step-cache.ts';
@@ -42,14 +41,13 @@ export async function addLayer(
   { env, at, title }: Step,
   { kind, parts, createdBy, variant, make }: MakeLayer,
 ): Promise<StageState> {
-  const { request, context, file } = env;
+  const { request, context } = env;
   const { store, signal } = context;
   const keyOf = (...more: readonly string[]) =>
     stepKey(kind, [chainOf(state), request.created, parts, ...more]);
-  const isAnew = request.noCache.some((name) => findStage(file, name) === at);
   const progress = context.progress.step(title);
   try {
-    const options = { useCache: request.cache && !isAnew, imported: env.imported, signal };
+    const options = { useCache: request.cache && !env.anew.has(at), imported: env.imported, signal };
     const key = (await isKnown(keyOf(), store, options)) ? keyOf() : keyOf(...list(await variant?.()));
     const { layer, isCached } = await ensureStep(key, store, options, () => make(progress));
     env.results.set(key, { layer });

@@ -139,6 +139,9 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
       'tools 2/2': 'DONE',
       'app 4/4': 'DONE',
     });
+    const refused = await as('root', place, ['build', '--no-cache-filter', 'tool', '.']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('did you mean tools?');
   });
 
   it('shows the end of what a failing RUN printed, its exit code, and how to get a shell there', async () => {
