@@ -29,10 +29,11 @@ export class Names {
 
   async set(name: string, descriptor: Descriptor): Promise<void> {
     const { mediaType, digest, size } = descriptor;
-    await this.#write(
-      this.#path(name),
-      `${JSON.stringify({ name, descriptor: { mediaType, digest, size } })}\n`,
-    );
+    const path = this.#path(name);
+    const text = `${JSON.stringify({ name, descriptor: { mediaType, digest, size } })}\n`;
+    // To wait for the disk takes longer than to look.
+    const before = await readFile(path, 'utf8').catch(() => undefined);
+    if (before !== text) await this.#write(path, text);
   }
 
   /** Returns whether the name was there. */

@@ -536,12 +536,12 @@ export const COPY: readonly Case[] = [
   },
   {
     name: 'COPY --from with --chown',
-    judge: 'classic',
-    why: 'BuildKit 0.8 leaves FIFOs out in silence',
+    judge: 'buildkit',
     dockerfile: `
       FROM modes AS from
       FROM users
-      COPY --from=from --chown=app:staff2 /d /out`,
+      COPY --from=from --chown=app:staff2 /d/a /d/suid /out/
+      COPY --from=from --chown=app:staff2 /d/private /private`,
   },
   {
     name: 'COPY --from of a wildcard, of a link, and through links of the stage',
