@@ -1,6 +1,6 @@
 import { type Digest, hostPlatform, type Platform } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
-import type { Finding } from '../check/finding.ts';
+import { distinct, type Finding } from '../check/finding.ts';
 import { judge } from '../check/verdict.ts';
 import type { Dockerfile, Warning } from '../dockerfile/ast.ts';
 import { dockerfileError } from '../dockerfile/error.ts';
@@ -14,11 +14,8 @@ import type { Image } from '../image/model.ts';
 import { lazily } from '../lib/lazily.ts';
 import { deliver, planDelivery, requireTagsToPush } from '../pack/deliver.ts';
 import { namesOf } from '../pack/names.ts';
-import { distinct } from '../pack/pack.ts';
 import type { PackResult } from '../pack/request.ts';
 import { describeResult } from '../pack/result.ts';
-import { sandboxFor } from '../pack/sandbox.ts';
-import { smoke } from '../pack/smoke.ts';
 import { formatReference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
@@ -48,7 +45,10 @@ export async function build(request: BuildRequest, context: Context): Promise<Pa
   const images = built.map(({ image }) => image);
   const check = distinct(built.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
-  if (request.smoke !== undefined) await smoke(images, name, request.smoke, request, context);
+  if (request.smoke !== undefined) {
+    const { smoke } = await import('../pack/smoke.ts');
+    await smoke(images, name, request.smoke, request, context);
+  }
   const [only, ...others] = images;
   const artifact =
     only !== undefined && others.length === 0 ? only : indexOf(images, { annotations: request.annotations });
@@ -156,7 +156,10 @@ async function buildFor(
     remotes,
     results,
     sources: source.tree,
-    driver: lazily(() => sandboxFor(request.sandbox, own)),
+    driver: lazily(async () => {
+      const { sandboxFor } = await import('../pack/sandbox.ts');
+      return sandboxFor(request.sandbox, own);
+    }),
     stage: (at) => {
       const known = stages.get(at) ?? buildStage(at, env);
       stages.set(at, known);

@@ -1,12 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CopyInstruction, Heredoc, Word } from '../dockerfile/ast.ts';
-import { planCopy } from '../dockerfile/copy.ts';
 import { copyKey } from '../dockerfile/copy-key.ts';
 import type { CopyRequest } from '../dockerfile/copy-request.ts';
 import { expandHeredoc } from '../dockerfile/expand.ts';
 import { removeTree } from '../lib/remove-tree.ts';
-import { storeLayer } from '../pack/assemble.ts';
 import type { Words } from './configure.ts';
 import { namedTree } from './named-tree.ts';
 import type { StageState } from './state.ts';
@@ -37,6 +35,10 @@ export async function copyStep(
         return join(folder, `${files++}`);
       };
       try {
+        const [{ planCopy }, { storeLayer }] = await Promise.all([
+          import('../dockerfile/copy.ts'),
+          import('../pack/assemble.ts'),
+        ]);
         const image = await step.tree.of(state.layers);
         const entries = await planCopy(request, source, image, { remotes, temporaryFile, signal });
         return entries.length === 0 ? {} : { layer: await storeLayer(entries, { kind: 'none' }, context) };

@@ -2,10 +2,9 @@ import { formatPlatform } from '#oci-spec-types';
 import type { Image, Layer } from '../image/model.ts';
 import { composeImage } from '../image/mutate.ts';
 import { isoTime } from '../lib/time.ts';
-import { baseAnnotations } from '../pack/assemble.ts';
+import { baseAnnotations } from '../pack/base-annotations.ts';
 import { compressLayer } from './compress-layer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
-import { squash } from './squash.ts';
 import { layersAtHand } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 
@@ -14,9 +13,11 @@ export async function imageOf(
   { state, tree, base: named }: BuiltStage,
   { request, context, platform }: BuildEnvironment,
 ): Promise<Image> {
-  const whole = request.squash
-    ? await squash(state, await tree.of(state.layers), request.created, context)
-    : state;
+  let whole = state;
+  if (request.squash) {
+    const { squash } = await import('./squash.ts');
+    whole = await squash(state, await tree.of(state.layers), request.created, context);
+  }
   const { base, layers, history, config, author } = whole;
   const count = base?.layers.length ?? 0;
   const below = await layersAtHand(layers.slice(0, count), context);

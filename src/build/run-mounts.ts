@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join, posix, resolve } from 'node:path';
 import type { RunInstruction } from '../dockerfile/ast.ts';
-import { planCopy } from '../dockerfile/copy.ts';
 import { copyKey } from '../dockerfile/copy-key.ts';
 import type { CopyRequest } from '../dockerfile/copy-request.ts';
 import { expandWord } from '../dockerfile/expand.ts';
@@ -14,10 +13,8 @@ import {
 } from '../dockerfile/mounts.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { removeTree } from '../lib/remove-tree.ts';
-import { storeLayer } from '../pack/assemble.ts';
 import { ownFolder } from '../pack/caches.ts';
 import { Tree } from '../rootfs/tree.ts';
-import { unpackLayers } from '../rootfs/unpack.ts';
 import type { EmptyMount, Mount } from '../sandbox/room.ts';
 import type { Presence } from '../store/locks.ts';
 import { workdirOf } from './configure.ts';
@@ -68,7 +65,7 @@ async function describe(spec: MountSpec, at: number, state: StageState, step: St
   if (spec.type === 'bind' || (spec.type === 'cache' && spec.from !== undefined)) {
     const from = await namedTree(spec.from, step);
     const key = [spec.type, target, spec.readOnly, await copyKey(requestOf(spec.source), await from.tree())];
-    return { spec, target, from, key: spec.type === 'cache' ? [spec.type, target, spec.id] : key };
+    return { spec, target, from, key: spec.type === 'cache' ? [...key, spec.id] : key };
   }
   switch (spec.type) {
     case 'cache':
@@ -162,6 +159,11 @@ export async function prepareMounts(
 async function materialise({ spec, from }: DescribedMount, place: string, step: Step): Promise<string> {
   if (spec.type !== 'bind' || from === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'no bind mount');
   const { context } = step.env;
+  const [{ planCopy }, { storeLayer }, { unpackLayers }] = await Promise.all([
+    import('../dockerfile/copy.ts'),
+    import('../pack/assemble.ts'),
+    import('../rootfs/unpack.ts'),
+  ]);
   const tree = await from.tree();
   const node = await tree.lookup(spec.source || '/');
   const entries = await planCopy(requestOf(spec.source), tree, new Tree());
@@ -238,7 +240,13 @@ async function seed(described: DescribedMount, folder: string, step: Step): Prom
     from: spec.from,
     readOnly: true,
   } as const;
-  await materialise({ ...described, spec: bind }, folder, step);
+  try {
+    await materialise({ ...described, spec: bind }, folder, step);
+  } catch (error) {
+    // What is there counts as whole the next time.
+    await removeTree(folder);
+    throw error;
+  }
 }
 
 async function secretOf({ id, required }: SecretMount, step: Step): Promise<Buffer | undefined> {

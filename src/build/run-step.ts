@@ -9,9 +9,8 @@ import type { Tree } from '../rootfs/tree.ts';
 import type { Identity, Order, Room } from '../sandbox/room.ts';
 import { proxyVariables } from './arguments.ts';
 import { argvOf, type Words } from './configure.ts';
-import { debugShell } from './debug-shell.ts';
 import { ownCaches } from './own-caches.ts';
-import { type RunLayerRequest, runLayer } from './run-layer.ts';
+import type { RunLayerRequest } from './run-layer.ts';
 import { describeMounts, prepareMounts } from './run-mounts.ts';
 import { layersAtHand } from './stage-tree.ts';
 import { DEFAULT_PATH, type StageState } from './state.ts';
@@ -144,10 +143,14 @@ async function runOrder(
   });
   const onOutput = (chunk: Buffer) => lines.write(chunk);
   const run = { layers: await layersAtHand(layers, context), driver, room, order, created: request.created };
+  const { runLayer } = await import('./run-layer.ts');
   const { code, layer } = await runLayer({ ...run, onOutput }, context);
   lines.end();
   if (code === 0) return { layer };
-  if (request.debugShell) await debugShell(run, context);
+  if (request.debugShell) {
+    const { debugShell } = await import('./debug-shell.ts');
+    await debugShell(run, context);
+  }
   throw new OcislimError('OCISLIM_STEP_FAILED', `RUN ended with exit code ${code}: ${source}`, {
     output: last,
     hint: foreignHint(base) ?? (request.debugShell ? undefined : DEBUG_HINT),

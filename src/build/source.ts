@@ -4,10 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { type FolderTree, openFolderTree } from '../dockerfile/context-tree.ts';
 import type { FileTree } from '../dockerfile/file-tree.ts';
-import { openGitTree } from '../dockerfile/git.ts';
 import { parseGitUrl } from '../dockerfile/git-url.ts';
 import { type Ignore, parseIgnore } from '../dockerfile/ignore.ts';
-import { openTarTree } from '../dockerfile/tar-tree.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { lazily } from '../lib/lazily.ts';
 import { removeTree } from '../lib/remove-tree.ts';
@@ -171,6 +169,7 @@ async function openStandardInput({ file, input }: BuildRequest, context: Context
   await mkdir(folder);
   const temporaryFile = async () => join(folder, 'tar');
   const { signal } = context;
+  const { openTarTree } = await import('../dockerfile/tar-tree.ts');
   const tree = await openTarTree(Readable.from(rest()), { name: 'the build context', temporaryFile, signal });
   return ofTree({ name: 'image', project: '-' }, tree, file, () => removeTree(folder));
 }
@@ -185,6 +184,7 @@ async function openGit({ context: url, file }: BuildRequest, context: Context): 
   try {
     const { env, signal } = context;
     const temporaryFolder = async () => folder;
+    const { openGitTree } = await import('../dockerfile/git.ts');
     const tree = await openGitTree(url, { env, signal, name: 'the build context', temporaryFolder });
     const name = basename(url.replace(/[?#].*$/, '').replace(/\.git$/, ''));
     const project = url.replace(/#.*$/, '');

@@ -1,6 +1,5 @@
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
-import { storeLayer } from '../pack/assemble.ts';
 import { placeEntries } from '../rootfs/place.ts';
 import { identityOf } from './run-step.ts';
 import type { StageState } from './state.ts';
@@ -29,6 +28,7 @@ export async function workdirStep(state: StageState, step: Step): Promise<StageS
       const entries = folders.map((each): Entry => {
         return { path: each, type: 'directory', mode: 0o755, uid, gid, mtime };
       });
+      const { storeLayer } = await import('../pack/assemble.ts');
       const placed = placeEntries(entries, tree, mtime);
       return { layer: await storeLayer(placed, { kind: 'none' }, context) };
     },

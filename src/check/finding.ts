@@ -44,3 +44,8 @@ export interface Finding {
 export function finding(rule: RuleId, message: string, remedy?: string): Finding {
   return { rule, level: (ERRORS as readonly RuleId[]).includes(rule) ? 'error' : 'warn', message, remedy };
 }
+
+/** What is wrong with several platforms' images is said once. */
+export function distinct(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((each) => [`${each.rule} ${each.message}`, each])).values()];
+}

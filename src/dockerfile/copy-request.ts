@@ -1,4 +1,4 @@
-import { cleanPath } from '../layer/tar-reader.ts';
+import { cleanPath } from '../layer/clean-path.ts';
 
 /** A file whose content stands in the Dockerfile. */
 export interface InlineFile {

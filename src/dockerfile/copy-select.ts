@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import pMap from 'p-map';
-import { cleanPath } from '../layer/tar-reader.ts';
+import { cleanPath } from '../layer/clean-path.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { type CopyRequest, type InlineFile, isLinked } from './copy-request.ts';
 import type { FileNode, FileTree } from './file-tree.ts';

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
+import { cleanPath } from '../layer/clean-path.ts';
 import type { Entry } from '../layer/entry.ts';
-import { cleanPath } from '../layer/tar-reader.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { parentEntry, parentsOf } from '../rootfs/place.ts';
 import { LINK_LIMIT, type Node, type Tree, WHITEOUT } from '../rootfs/tree.ts';

@@ -3,7 +3,7 @@ import { OcislimError } from '../lib/errors.ts';
 import { Tree } from '../rootfs/tree.ts';
 import { type ModeChange, parseChmod } from './chmod.ts';
 import { type Owner, parseChown } from './chown.ts';
-import { openArchive, type Unpacking } from './copy-archive.ts';
+import type { Archive, Unpacking } from './copy-archive.ts';
 import { type CopyRequest, type Destination, destinationOf, isLinked } from './copy-request.ts';
 import { type Picked, type Selected, selectSources } from './copy-select.ts';
 import { CopyTarget, folderOf, join, type Planned } from './copy-target.ts';
@@ -43,12 +43,17 @@ export async function planCopy(
   const unpacking: Unpacking = { target, owner, chmod, temporaryFile: options.temporaryFile, signal };
   for (const [number, item] of selected.entries()) {
     signal?.throwIfAborted();
-    const archive = item.mayUnpack ? await openArchive(item, unpacking) : undefined;
+    const archive = item.mayUnpack ? await archiveOf(item, unpacking) : undefined;
     if (archive === undefined)
       place(item, number, { target, destination, owner, chmod, count: selected.length });
     else await archive.unpackInto(destination.path);
   }
   return target.entries(request.created);
+}
+
+async function archiveOf(item: Selected, unpacking: Unpacking): Promise<Archive | undefined> {
+  const { openArchive } = await import('./copy-archive.ts');
+  return openArchive(item, unpacking);
 }
 
 interface Placing {

@@ -1,4 +1,4 @@
-import { cleanPath } from '../layer/tar-reader.ts';
+import { cleanPath } from '../layer/clean-path.ts';
 import type { FileTree } from './file-tree.ts';
 
 /** What `.dockerignore` says. Paths are relative, without `.` and `..`. */

@@ -2,8 +2,7 @@ import { OcislimError } from '../lib/errors.ts';
 import { redact } from '../lib/redact.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Context } from '../transports/context.ts';
-import { fetchFile } from './fetch-file.ts';
-import { type GitOptions, openGitTree } from './git.ts';
+import type { GitOptions } from './git.ts';
 import type { Remotes } from './remote.ts';
 
 export type RemotesOptions = Pick<GitOptions, 'allowsFiles'>;
@@ -29,6 +28,7 @@ export function openRemotes(
     file: async (url, { checksum }) => {
       online(url);
       return once(['file', url, checksum], async () => {
+        const { fetchFile } = await import('./fetch-file.ts');
         const { send } = await registry();
         return fetchFile(url, { store, send, checksum, signal });
       });
@@ -41,7 +41,10 @@ export function openRemotes(
         return folder;
       };
       const git = { keepGitDir, checksum, env, signal, temporaryFolder, allowsFiles };
-      return once(['git', url, keepGitDir, checksum], () => openGitTree(url, git));
+      return once(['git', url, keepGitDir, checksum], async () => {
+        const { openGitTree } = await import('./git.ts');
+        return openGitTree(url, git);
+      });
     },
     close: async () => {
       for (const folder of folders) await removeTree(folder);

@@ -10,7 +10,7 @@ import {
   MediaType,
   sha256,
 } from '#oci-spec-types';
-import { readToc } from '../layer/toc.ts';
+import { readToc } from '../layer/read-toc.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { platformOfConfig } from './load.ts';
 import type { Artifact, Blob, Image, Index, OpenOptions } from './model.ts';

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { OcislimError } from '../lib/errors.ts';
 import { textOfBytes } from './byte-text.ts';
+import { cleanPath } from './clean-path.ts';
 import { parsePax } from './pax.ts';
 
 /** One member of a tar from outside. Nothing in it can be trusted but its shape. */
@@ -281,16 +282,6 @@ function xattrsOf(pax: Readonly<Record<string, string>>): ReadonlyMap<string, Bu
   for (const [key, value] of Object.entries(pax))
     if (key.startsWith(XATTR)) xattrs.set(textOfBytes(key.slice(XATTR.length)), Buffer.from(value, 'latin1'));
   return xattrs;
-}
-
-/** A path as the kernel would walk it from the root, where `..` goes no higher. */
-export function cleanPath(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '' && part !== '.') parts.push(part);
-  }
-  return parts.join('/');
 }
 
 function describe(error: TarError): string {

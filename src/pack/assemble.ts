@@ -7,6 +7,7 @@ import type { Entry } from '../layer/entry.ts';
 import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
 import type { Base } from './base.ts';
+import { baseAnnotations } from './base-annotations.ts';
 import type { Prepared } from './prepare.ts';
 import type { PackRequest } from './request.ts';
 
@@ -32,18 +33,6 @@ export async function assemble(
     config,
     annotations: { ...request.annotations, ...baseAnnotations(base, image) },
   });
-}
-
-/** What an image says of the image that it is built on, where a registry names that. */
-export function baseAnnotations(
-  base: Pick<Base, 'reference'>,
-  image: Image | undefined,
-): Record<string, string> {
-  if (base.reference === undefined || image === undefined) return {};
-  return {
-    'org.opencontainers.image.base.name': base.reference,
-    'org.opencontainers.image.base.digest': image.descriptor.digest,
-  };
 }
 
 /**

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { formatPlatform } from '#oci-spec-types';
 import { checkImage } from '../check/check.ts';
-import type { Finding } from '../check/finding.ts';
+import { distinct, type Finding } from '../check/finding.ts';
 import { imagesOf } from '../image/images-of.ts';
 import { platformOfConfig } from '../image/load.ts';
 import { imageFor } from '../image/select.ts';
@@ -14,7 +14,7 @@ import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
 import { findOrCompile } from './compile.ts';
 import { isPattern } from './inputs.ts';
-import { distinct, prepareAll, requirePinnedImages } from './pack.ts';
+import { prepareAll, requirePinnedImages } from './pack.ts';
 import { tocsOf } from './prepare.ts';
 import type { PackRequest } from './request.ts';
 

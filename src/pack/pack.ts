@@ -1,6 +1,6 @@
 import { formatPlatform } from '#oci-spec-types';
 import { checkPlatform } from '../check/command.ts';
-import type { Finding } from '../check/finding.ts';
+import { distinct, type Finding } from '../check/finding.ts';
 import { judge } from '../check/verdict.ts';
 import { requirePorts, requireVolumes } from '../image/container-config.ts';
 import { indexOf } from '../image/index-of.ts';
@@ -112,11 +112,6 @@ async function usualBase([first]: readonly Input[]): Promise<string> {
   if (first?.source.kind !== 'jar') return 'static';
   const { javaBase, readJar } = await import('./jar.ts');
   return javaBase((await readJar(first.source.path)).release);
-}
-
-/** What is wrong with several platforms' images is said once. */
-export function distinct(findings: readonly Finding[]): readonly Finding[] {
-  return [...new Map(findings.map((each) => [`${each.rule} ${each.message}`, each])).values()];
 }
 
 /** One image stays itself; several become an index. */

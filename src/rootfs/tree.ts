@@ -1,5 +1,5 @@
+import { cleanPath } from '../layer/clean-path.ts';
 import type { FileFacts } from '../layer/facts.ts';
-import { cleanPath } from '../layer/tar-reader.ts';
 import type { Toc, TocMember } from '../layer/toc.ts';
 
 /** A file, folder or link of the merged file system. */

@@ -1,5 +1,5 @@
 import type { Layer, OpenOptions } from '../image/model.ts';
-import { decodeToc, encodeToc, readToc, type Toc } from '../layer/toc.ts';
+import { decodeToc, encodeToc, type Toc } from '../layer/toc.ts';
 import { OcislimError } from '../lib/errors.ts';
 import type { Notes } from './notes.ts';
 
@@ -24,6 +24,7 @@ export class Tocs {
   async get(layer: Layer, options: OpenOptions = {}): Promise<Toc> {
     const known = await this.known(layer);
     if (known !== undefined) return known;
+    const { readToc } = await import('../layer/read-toc.ts');
     const { diffId, toc } = await readToc(await layer.open(options), layer.descriptor.mediaType, options);
     if (diffId !== layer.diffId) {
       throw new OcislimError(

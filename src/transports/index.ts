@@ -5,14 +5,11 @@ import { compressionOf } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference } from '../registry/reference.ts';
-import { Archive } from './archive.ts';
-import { layoutEntries, writeArchive } from './archive-writer.ts';
 import type { Context } from './context.ts';
 import { dockerManifest } from './docker-archive.ts';
 import type { Location } from './location.ts';
 import { chooseNamed, layoutNames, nameOf } from './names.ts';
 import { OciLayout, writeLayout } from './oci-layout.ts';
-import { readImageArchive } from './read-archive.ts';
 import { openFromRegistry, pushToRegistry } from './registry.ts';
 import { findInStore, keepInStore, openFromStore } from './store.ts';
 
@@ -44,10 +41,12 @@ export async function openSource(location: Location, context: Context): Promise<
       return { artifact: await loadArtifact(layout, descriptor, { signal }), reference: nameOf(descriptor) };
     }
     case 'oci-archive': {
+      const { Archive, readImageArchive } = await archives();
       const archive = await Archive.open(location.path, `oci-archive:${location.path}`, context);
       return readImageArchive(archive, location.name, signal);
     }
     case 'docker-archive': {
+      const { Archive, readImageArchive } = await archives();
       const archive = await Archive.open(location.path, `docker-archive:${location.path}`, context);
       return readImageArchive(archive, location.reference && formatReference(location.reference), signal);
     }
@@ -59,6 +58,11 @@ export async function openSource(location: Location, context: Context): Promise<
       return named(reference, await readFromEngine(transport, reference, context));
     }
   }
+}
+
+/** What reads archives is loaded for them alone. */
+async function archives() {
+  return { ...(await import('./archive.ts')), ...(await import('./read-archive.ts')) };
 }
 
 /** What a short name stands for in this machine's registries.conf. */
@@ -107,11 +111,13 @@ export async function writeOutput(location: Location, output: Output, context: C
     }
     case 'oci-archive': {
       const names = layoutNames(location.name, references);
+      const { layoutEntries, writeArchive } = await import('./archive-writer.ts');
       await writeArchive(location.path, await layoutEntries(artifact, { names, created }, signal), context);
       return { type: transport, dest: location.path };
     }
     case 'docker-archive': {
       const names = location.reference ? [location.reference] : references;
+      const { writeArchive } = await import('./archive-writer.ts');
       await writeArchive(location.path, await dockerEntries(artifact, names, created, context), context);
       return { type: transport, dest: location.path };
     }
@@ -145,5 +151,6 @@ async function dockerEntries(
     progress.warn('it has a layer in zstd, which docker load takes from Docker 23 on');
   const names = layoutNames(undefined, references);
   const manifest = dockerManifest(artifact, references);
+  const { layoutEntries } = await import('./archive-writer.ts');
   return layoutEntries(artifact, { names, created, dockerManifest: manifest }, signal);
 }

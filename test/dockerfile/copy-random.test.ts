@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planCopy } from '../../src/dockerfile/copy.ts';
 import type { CopyRequest } from '../../src/dockerfile/copy-request.ts';
+import { readToc } from '../../src/layer/read-toc.ts';
 import { tarStream } from '../../src/layer/tar-writer.ts';
-import { readToc } from '../../src/layer/toc.ts';
 import { OcislimError } from '../../src/lib/errors.ts';
 import { imageOf, type Things, treeOf } from '../support/file-trees.ts';
 

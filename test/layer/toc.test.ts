@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { layerMediaType } from '#oci-spec-types';
 import { compress } from '../../src/layer/compression.ts';
+import { readToc } from '../../src/layer/read-toc.ts';
 import { tarStream } from '../../src/layer/tar-writer.ts';
-import { decodeToc, encodeToc, readToc } from '../../src/layer/toc.ts';
+import { decodeToc, encodeToc } from '../../src/layer/toc.ts';
 import { file, folder, symlink } from '../support/entries.ts';
 import { bytesOf, streamOf } from '../support/streams.ts';
 
