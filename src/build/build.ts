@@ -83,6 +83,7 @@ export async function buildImages(
   try {
     const { name, dockerfile } = source;
     const file = parseDockerfile(request.text ?? dockerfile.text, { name: dockerfile.name });
+    requireSmall(file);
     accept(file);
     warn(file, lintDockerfile(file, request), context);
     const imported = await importAll(request, context);
@@ -96,6 +97,18 @@ export async function buildImages(
     await remotes.close();
     await source.dispose();
   }
+}
+
+/** Far more than anybody writes; what is done for each of them, and with all before it, is bounded by it. */
+const INSTRUCTION_LIMIT = 5000;
+
+function requireSmall(file: Dockerfile): void {
+  const all = file.stages.flatMap(({ from, instructions }) => [from, ...instructions]);
+  const first = all[INSTRUCTION_LIMIT];
+  if (first === undefined) return;
+  throw dockerfileError(file, first.range, `more than ${INSTRUCTION_LIMIT} instructions`, {
+    hint: 'an image takes no more than some hundred layers',
+  });
 }
 
 /** Tells what is likely a mistake; an error where the file says so (`# check=error=true`). */

@@ -189,6 +189,13 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
     expect(ran.stderr).toContain('(MaintainerDeprecated)');
   });
 
+  it('refuses what nobody has written', async () => {
+    const place = project({ Dockerfile: `FROM scratch\n${'LABEL a=b\n'.repeat(60_000)}` });
+    const ran = await as('root', place, ['build', '.']);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain('ocislim: Dockerfile:5001: more than 5000 instructions');
+  });
+
   it('tells what a COPY did not find', async () => {
     const place = project({ Dockerfile: 'FROM alpine\nCOPY main.tx /\n', 'main.txt': '' });
     const ran = await as('root', place, ['build', '.']);
