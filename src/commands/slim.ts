@@ -1,5 +1,7 @@
+import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { writeBytesAtomically } from '../lib/atomic-file.ts';
+import { OcislimError } from '../lib/errors.ts';
 import { humanSize } from '../ui/size.ts';
 import type { BuildOptions } from './build-settings.ts';
 import { collect, type GlobalOptions } from './options.ts';
@@ -32,12 +34,16 @@ export function slimCommand(signal: AbortSignal): Command {
     .option('--write [file]', 'write it there (default: beside the Dockerfile, with .slim at its end)')
     .action(async (file: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<SlimOptions & GlobalOptions>();
+      const path = options.write === true ? `${file}.slim` : options.write;
+      if (path !== undefined && resolve(path) === resolve(file))
+        throw new OcislimError('OCISLIM_USAGE', `--write ${path} would replace the Dockerfile itself`, {
+          hint: `--write without a name writes ${file}.slim`,
+        });
       await withSession(options, signal, async (session) => {
-        const [{ buildRequestOf }, { lockedContext }, { slim }, { dirname }] = await Promise.all([
+        const [{ buildRequestOf }, { lockedContext }, { slim }] = await Promise.all([
           import('./build-settings.ts'),
           import('./locked.ts'),
           import('../build/slim.ts'),
-          import('node:path'),
         ]);
         const build = buildRequestOf(
           options.context ?? dirname(file),
@@ -52,13 +58,12 @@ export function slimCommand(signal: AbortSignal): Command {
           `  ${humanSize(before)} in one stage, ${humanSize(after)} on ${result.base} (${share} %)`,
         );
         for (const { message } of result.check) session.say(`  ${message}`);
-        if (options.write === undefined) session.say('  write it with --write');
+        if (path === undefined) session.say('  write it with --write');
         else {
-          const path = options.write === true ? `${file}.slim` : options.write;
           await writeBytesAtomically(path, result.dockerfile);
           session.say(`  wrote ${path}`);
         }
-        session.result(result, options.write === undefined ? result.dockerfile.trimEnd().split('\n') : []);
+        session.result(result, path === undefined ? result.dockerfile.trimEnd().split('\n') : []);
       });
     });
 }

@@ -118,6 +118,8 @@ describeWithPeers(
       const text = readFileSync(join(cwd, 'Dockerfile.slim'), 'utf8');
       expect(text).toBe(printed.stdout);
       await slim(cwd, '--write', 'other');
+      // The word behind --write is where to write, also where it was meant to be read.
+      expect(await slim(cwd, '--write', 'Dockerfile')).toMatchObject({ code: 2 });
       expect(readFileSync(join(cwd, 'other'), 'utf8')).toBe(text);
       expect(readFileSync(join(cwd, 'Dockerfile'), 'utf8')).toBe(making());
       await sizeOf(cwd, 'written', text);
