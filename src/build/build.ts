@@ -159,6 +159,8 @@ async function buildFor(
   const env: BuildEnvironment = {
     request,
     context: own,
+    outer: context,
+    abandon: (error) => failed.abort(error),
     file,
     platform,
     args,

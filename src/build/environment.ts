@@ -15,6 +15,10 @@ import type { StepResult, Steps } from './step-cache.ts';
 export interface BuildEnvironment {
   readonly request: BuildRequest;
   readonly context: Context;
+  /** The same, for what goes on when this build has failed. */
+  readonly outer: Context;
+  /** Ends what other stages are doing. */
+  abandon(error: unknown): void;
   readonly file: Dockerfile;
   readonly platform: Platform;
   readonly args: Arguments;

@@ -147,14 +147,17 @@ async function runOrder(
   const { code, layer } = await runLayer({ ...run, onOutput }, context);
   lines.end();
   if (code === 0) return { layer };
-  if (request.debugShell) {
-    const { debugShell } = await import('./debug-shell.ts');
-    await debugShell(run, context);
-  }
-  throw new OcislimError('OCISLIM_STEP_FAILED', `RUN ended with exit code ${code}: ${source}`, {
+  const error = new OcislimError('OCISLIM_STEP_FAILED', `RUN ended with exit code ${code}: ${source}`, {
     output: last,
     hint: foreignHint(base) ?? (request.debugShell ? undefined : DEBUG_HINT),
   });
+  if (request.debugShell) {
+    const { debugShell } = await import('./debug-shell.ts');
+    progress.fail(error.message);
+    env.abandon(error);
+    await debugShell(run, env.outer);
+  }
+  throw error;
 }
 
 const DEBUG_HINT = 'the same with --debug-shell opens a shell at this point';

@@ -1,4 +1,4 @@
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
 import { which } from '../lib/which.ts';
@@ -43,17 +43,39 @@ async function prepare(room: Room, order: Order, folder: string): Promise<Invoca
   const binds = all.flatMap(([source, point]) => ['-b', `${source}:${point}`]);
   const { uid, gid } = order.identity;
   const user = uid === 0 && gid === 0 ? ['-0'] : ['-i', `${uid}:${gid}`];
-  const args = ['-v', '-1', '-r', root, ...binds, '-w', cwd, ...user, ...order.args];
+  const { own: guarded, handed } = divided(order.env);
+  const command = [...(await settingOf(handed, root)), ...order.args];
+  const args = ['-v', '-1', '-r', root, ...binds, '-w', cwd, ...user, ...command];
   const loader = await loaderOf(file);
   const loading = join(folder, 'loader');
   if (loader !== undefined) await writeFile(loading, loader, { mode: 0o755 });
   const own = loader === undefined ? { PROOT_TMP_DIR: folder } : { PROOT_LOADER: loading };
-  const env = { ...order.env, ...own };
+  const env = { ...guarded, ...own };
   const left = { folder: root, stubs };
   if (process.arch !== 'x64') return { file, args, env, traces: true, left };
   const launching = join(folder, 'launcher');
   await writeFile(launching, launcher(), { mode: 0o755 });
   return { file: launching, args: [file, ...args], env, traces: true, left };
+}
+
+/** What loaders and libraries of the host's own programs, proot among them, would obey (ld.so(8), proot(1)). */
+const OBEYED = /^(?:LD_|PROOT_|MALLOC_|GLIBC_|(?:GCONV_PATH|LOCPATH|NLSPATH|GETCONF_DIR|TMPDIR|TZDIR)$)/;
+
+/** Variables that proot may have as well, and those that only the command may. */
+function divided(env: Readonly<Record<string, string>>): Record<'own' | 'handed', Record<string, string>> {
+  const parts = { own: {} as Record<string, string>, handed: {} as Record<string, string> };
+  for (const [name, value] of Object.entries(env)) parts[OBEYED.test(name) ? 'handed' : 'own'][name] = value;
+  return parts;
+}
+
+/** What sets variables within the root; nothing where it has no `env`, so that they are not set. */
+async function settingOf(env: Readonly<Record<string, string>>, root: string): Promise<readonly string[]> {
+  if (Object.keys(env).length === 0) return [];
+  for (const path of ['/usr/bin/env', '/bin/env']) {
+    const there = await lstat(join(root, path)).catch(() => undefined);
+    if (there !== undefined) return [path, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
+  }
+  return [];
 }
 
 async function sourceOf(mount: Mount | EmptyMount, empty: string): Promise<string> {

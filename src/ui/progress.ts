@@ -84,6 +84,11 @@ class Lines implements Progress {
     const label = sanitise(redact(title));
     const state: TaskState = { label, total: undefined, started: this.#now(), done: 0, lines };
     const seconds = () => Math.round(this.#now() - state.started) / 1000;
+    let isOpen = true;
+    const end = (event: Pick<Event, 'type' | 'message' | 'outcome'>) => {
+      if (isOpen) this.#view.event({ ...event, step, label, seconds: seconds() }, state);
+      isOpen = false;
+    };
     this.#view.event({ type: 'start', step, label }, state);
     return {
       output: (line) => {
@@ -92,11 +97,8 @@ class Lines implements Progress {
         if (lines.length > SHOWN_LINES) lines.shift();
         this.#view.event({ type: 'output', step, message, seconds: seconds() }, state);
       },
-      done: (outcome) => this.#view.event({ type: 'done', step, label, outcome, seconds: seconds() }, state),
-      fail: (why) => {
-        const message = sanitise(redact(why));
-        this.#view.event({ type: 'failed', step, label, message, seconds: seconds() }, state);
-      },
+      done: (outcome) => end({ type: 'done', outcome }),
+      fail: (why) => end({ type: 'failed', message: sanitise(redact(why)) }),
     };
   }
 

@@ -116,6 +116,23 @@ describeWithPeers(
       expect([existsSync(join(root, 'new')), existsSync(join(root, 'etc/motd'))]).toEqual([false, true]);
     });
 
+    it.each(USERS)('as %s sets what loaders obey for the command alone', async (user) => {
+      const place = openTempDir();
+      const library = join(place, 'odd.so');
+      const mark = join(place, 'mark');
+      const code = `#include <fcntl.h>
+__attribute__((constructor)) static void begin(void) { open("${mark}", O_CREAT | O_WRONLY, 0644); }`;
+      execFileSync('gcc', ['-shared', '-fPIC', '-x', 'c', '-o', library, '-'], { input: code });
+      const env = { PATH: '/bin:/usr/bin', LD_PRELOAD: library, LD_LIBRARY_PATH: '/a b', PROOT_X: '1' };
+      const outcomes = await tryAs(user, 'echo "$LD_PRELOAD $LD_LIBRARY_PATH $PROOT_X"', { order: { env } });
+      expect(outcomes.length).toBeGreaterThan(0);
+      for (const { code, output } of outcomes) {
+        expect(code).toBe(0);
+        expect(output).toContain(`${library} /a b 1\n`);
+      }
+      expect(existsSync(mark)).toBe(false);
+    });
+
     it.each(USERS)('as %s mounts into what is mounted, and through no link of it', async (user) => {
       const [outer, inner, victim] = [openTempDir(), openTempDir(), openTempDir()];
       writeFileSync(join(inner, 'f'), 'inner');
