@@ -100,7 +100,7 @@ export async function buildImages(
 }
 
 /** Far more than anybody writes; what is done for each of them, and with all before it, is bounded by it. */
-const INSTRUCTION_LIMIT = 5000;
+const INSTRUCTION_LIMIT = 2000;
 
 function requireSmall(file: Dockerfile): void {
   const all = file.stages.flatMap(({ from, instructions }) => [from, ...instructions]);

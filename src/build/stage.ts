@@ -36,6 +36,7 @@ export async function buildStage(at: number, env: BuildEnvironment): Promise<Bui
   let state = begun.state;
   let number = 1;
   const perform = async (instruction: Instruction, range: Range) => {
+    context.signal.throwIfAborted();
     if (makesLayer(instruction)) number++;
     const step: Step = { env, at, tree, title: `[${title} ${number}/${count}] ${instruction.source}`, range };
     state = await located(env, range, () => performInstruction(instruction, state, step));

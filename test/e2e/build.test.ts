@@ -193,7 +193,7 @@ describeWithPeers('`ocislim build`', ['bwrap', 'proot', 'unshare', 'newuidmap'],
     const place = project({ Dockerfile: `FROM scratch\n${'LABEL a=b\n'.repeat(60_000)}` });
     const ran = await as('root', place, ['build', '.']);
     expect(ran.code).toBe(2);
-    expect(ran.stderr).toContain('ocislim: Dockerfile:5001: more than 5000 instructions');
+    expect(ran.stderr).toContain('ocislim: Dockerfile:2001: more than 2000 instructions');
   });
 
   it('tells what a COPY did not find', async () => {
