@@ -8,6 +8,7 @@ import {
   type Manifest,
   MediaType,
   sha256,
+  shortDigest,
 } from '#oci-spec-types';
 import type { Blob, Layer, Opaque } from '../image/model.ts';
 import { compressionOf, decompress } from '../layer/compression.ts';
@@ -51,6 +52,8 @@ export function cacheLocation(option: string, text: string): Location {
       : type === 'local'
         ? (fields.get('dest') ?? fields.get('src'))
         : undefined;
+  if (type !== 'registry' && type !== 'local')
+    throw new OcislimError('OCISLIM_USAGE', `${option} ${text}: caches are of type registry or local here`);
   if (place === undefined || place === '') {
     throw new OcislimError('OCISLIM_USAGE', `${option} ${text}: no place for a cache`, {
       hint: 'for example ghcr.io/me/app:cache, ./cache, type=registry,ref=… or type=local,dest=…',
@@ -117,7 +120,7 @@ export async function importCache(location: Location, shown: string, context: Co
       if (config === undefined || config.descriptor.size > LIMIT)
         throw new OcislimError('OCISLIM_DOCUMENT_INVALID', 'has no list of steps that could be read');
       const bytes = await readVerified(await config.open({ signal }), config.descriptor);
-      return stepsOf(JSON.parse(bytes.toString()) as Contents, blobs);
+      return stepsOf(JSON.parse(bytes.toString()) as Contents, blobs, `--cache-from ${shown}`);
     });
   } catch (error) {
     signal.throwIfAborted();
@@ -126,7 +129,7 @@ export async function importCache(location: Location, shown: string, context: Co
   }
 }
 
-function stepsOf({ form, steps }: Contents, blobs: readonly Blob[]): Steps {
+function stepsOf({ form, steps }: Contents, blobs: readonly Blob[], shown: string): Steps {
   if (form !== FORM || typeof steps !== 'object') return new Map();
   const byDiffId = new Map(blobs.map((blob) => [blob.descriptor.annotations?.['org.ocislim.diff-id'], blob]));
   const found = new Map<Digest, StepResult>();
@@ -135,19 +138,22 @@ function stepsOf({ form, steps }: Contents, blobs: readonly Blob[]): Steps {
     if (step === null) found.set(key, {});
     else if (isDigest(step.diffId) && Number.isSafeInteger(step.size)) {
       const blob = byDiffId.get(step.diffId);
-      if (blob !== undefined) found.set(key, { layer: unpacked(blob, step.diffId, step.size) });
+      if (blob !== undefined) found.set(key, { layer: unpacked(blob, step.diffId, step.size, shown) });
     }
   }
   return found;
 }
 
 /** A layer of the cache as steps make them: uncompressed, and known by its diffID, which is checked as it is read. */
-function unpacked(blob: Blob, diffId: Digest, size: number): Layer {
+function unpacked(blob: Blob, diffId: Digest, size: number, shown: string): Layer {
   const { mediaType } = blob.descriptor;
   const descriptor = { mediaType: layerMediaType('none'), digest: diffId, size };
   return {
     descriptor,
     diffId,
-    open: async (options) => decompress(await blob.open(options), compressionOf(mediaType) ?? 'none'),
+    open: (options) =>
+      within(`${shown}: ${shortDigest(blob.descriptor.digest)}`, async () =>
+        decompress(await blob.open(options), compressionOf(mediaType) ?? 'none'),
+      ),
   };
 }

@@ -165,10 +165,14 @@ export function argvOf(command: Command, { Shell }: ContainerConfig): readonly s
   return [...(Shell?.length ? Shell : DEFAULT_SHELL), command.text];
 }
 
+/** Of Linux, in bytes. */
+const PATH_MAX = 4096;
+
 /** Absolute and clean; a relative one begins where the last one led. */
 export function workdirOf({ WorkingDir }: ContainerConfig, path: string): string {
   if (path === '') throw invalid('WORKDIR comes to nothing');
   const clean = posix.resolve('/', WorkingDir || '/', path);
+  if (Buffer.byteLength(clean) >= PATH_MAX) throw invalid('the path is too long');
   return clean;
 }
 

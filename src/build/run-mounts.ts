@@ -69,12 +69,18 @@ async function describe(spec: MountSpec, at: number, state: StageState, step: St
   }
   switch (spec.type) {
     case 'cache':
-      return { spec, target, key: [spec.type, target, spec.id] };
+      return { spec, target, key: [spec.type, target, spec.id, spec.readOnly, ownedOf(spec)] };
     case 'secret':
-      return { spec, target, key: [spec.type, target, spec.id, spec.env ?? null] };
+      return { spec, target, key: [spec.type, target, spec.id, spec.env ?? null, ownedOf(spec)] };
+    case 'tmpfs':
+      return { spec, target, key: [spec.type, target, spec.size ?? null] };
     default:
       return { spec, target, key: [spec.type, target] };
   }
+}
+
+function ownedOf({ mode, uid, gid }: CacheMount | SecretMount): readonly number[] {
+  return [mode, uid, gid];
 }
 
 function targetOf(spec: MountSpec, at: number): string | undefined {

@@ -54,7 +54,9 @@ export async function addLayer(
     progress.done(isCached ? 'cached' : 'done');
     return withLayer(state, layer, createdBy);
   } catch (error) {
-    progress.fail(error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error));
+    // What another stage failed with is told there.
+    const isStopped = signal.aborted && error === signal.reason;
+    progress.fail(isStopped ? 'stopped' : error instanceof Error ? error.message : String(error));
     throw error;
   }
 }

@@ -116,6 +116,7 @@ describe('configure', () => {
     ['STOPSIGNAL SIGNONE', /no signal/],
     ['STOPSIGNAL 65', /no signal/],
     ['WORKDIR $none', /WORKDIR comes to nothing/],
+    [`WORKDIR /${'a/'.repeat(2048)}`, /the path is too long/],
     ['ENV $none=1', /comes to nothing/],
   ])('refuses %s', (line, message) => {
     expect(() => stateAfter(line)).toThrow(message);
