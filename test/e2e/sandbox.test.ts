@@ -122,7 +122,7 @@ describeWithPeers(
       const mark = join(place, 'mark');
       const code = `#include <fcntl.h>
 __attribute__((constructor)) static void begin(void) { open("${mark}", O_CREAT | O_WRONLY, 0644); }`;
-      execFileSync('gcc', ['-shared', '-fPIC', '-x', 'c', '-o', library, '-'], { input: code });
+      await must('gcc', ['-shared', '-fPIC', '-x', 'c', '-o', library, '-'], { input: code });
       const env = { PATH: '/bin:/usr/bin', LD_PRELOAD: library, LD_LIBRARY_PATH: '/a b', PROOT_X: '1' };
       const outcomes = await tryAs(user, 'echo "$LD_PRELOAD $LD_LIBRARY_PATH $PROOT_X"', { order: { env } });
       expect(outcomes.length).toBeGreaterThan(0);
