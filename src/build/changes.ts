@@ -1,3 +1,4 @@
+import { parentOf } from '../layer/clean-path.ts';
 import type { Entry } from '../layer/entry.ts';
 import type { TarMember } from '../layer/tar-reader.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -89,10 +90,6 @@ function whiteoutsIn({ tree, prefix, gone = [] }: Observed, members: Map<string,
 
 function byPath({ path: a }: TarMember, { path: b }: TarMember): number {
   return a < b ? -1 : 1;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 }
 
 /** Members that are one file, the first of them with what it is; most are alone. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Layer } from '../image/model.ts';
+import { pathsTo } from '../layer/clean-path.ts';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import { storeLayer } from '../pack/assemble.ts';
@@ -106,12 +107,6 @@ function remaining(
 ): readonly Unkept[] {
   const [listed, removed] = [new Set(entries.map(({ path }) => path)), new Set(gone)];
   return unkept.filter(({ path }) => !listed.has(path) && !pathsTo(path).some((each) => removed.has(each)));
-}
-
-/** `a`, `a/b`, `a/b/c` for the last of these. */
-function pathsTo(path: string): readonly string[] {
-  const parts = path.split('/');
-  return parts.map((_, at) => parts.slice(0, at + 1).join('/'));
 }
 
 /** Where all files have one id, it stands for whoever the command ran as. */

@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import { systemPath, textOfBytes } from '../layer/byte-text.ts';
+import { parentOf } from '../layer/clean-path.ts';
 import { opened } from '../rootfs/attributes.ts';
 
 /** What tells whether something on the disk is what it was. */
@@ -88,8 +89,4 @@ function walk(folder: string, visit: (path: string, look: Look, stats: Stats) =>
       if (isFolder) left.push(path);
     }
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 }

@@ -1,4 +1,5 @@
 import type { Layer } from '../image/model.ts';
+import { parentOf } from '../layer/clean-path.ts';
 import { compressionOf } from '../layer/compression.ts';
 import type { TarMember } from '../layer/tar-reader.ts';
 import type { Toc } from '../layer/toc.ts';
@@ -129,8 +130,4 @@ export function impliedIn({ members }: Pick<Toc, 'members'>, lower: readonly Toc
     });
   }
   return implied;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 }

@@ -1,3 +1,4 @@
+import { pathsTo } from '../layer/clean-path.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { placeEntries } from '../rootfs/place.ts';
@@ -33,10 +34,4 @@ export async function workdirStep(state: StageState, step: Step): Promise<StageS
       return { layer: await storeLayer(placed, { kind: 'none' }, context) };
     },
   });
-}
-
-/** `a`, `a/b`, `a/b/c` for the last of these. */
-function pathsTo(path: string): readonly string[] {
-  const parts = path.split('/');
-  return parts.map((_, at) => parts.slice(0, at + 1).join('/'));
 }

@@ -1,3 +1,4 @@
+import { nearest } from '../config/nearest.ts';
 import { OcislimError } from '../lib/errors.ts';
 import type { FileTree } from './file-tree.ts';
 
@@ -27,28 +28,9 @@ async function nearestName(tree: FileTree, path: string): Promise<string | undef
   const folder = path.slice(0, Math.max(cut, 0));
   const name = path.slice(cut + 1);
   const names = (await tree.list(folder)).slice(0, COMPARED);
-  const limit = Math.max(1, Math.floor(name.length / 3));
-  let best: { readonly name: string; readonly distance: number } | undefined;
-  for (const each of names) {
-    if (Math.abs(each.length - name.length) > limit) continue;
-    const distance = distanceOf(each.toLowerCase(), name.toLowerCase());
-    if (distance <= limit && distance < (best?.distance ?? Number.POSITIVE_INFINITY))
-      best = { name: each, distance };
-  }
+  // However it is written in capitals.
+  const lower = new Map(names.map((each) => [each.toLowerCase(), each]));
+  const best = lower.get(nearest(name.toLowerCase(), [...lower.keys()]) ?? '');
   if (best === undefined) return undefined;
-  return folder === '' ? best.name : `${folder}/${best.name}`;
-}
-
-/** How many characters must be put in, taken out or changed. */
-function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return folder === '' ? best : `${folder}/${best}`;
 }

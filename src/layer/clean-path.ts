@@ -7,3 +7,14 @@ export function cleanPath(path: string): string {
   }
   return parts.join('/');
 }
+
+/** The folder that a clean path is in; `''` for one in the root. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+}
+
+/** `a`, `a/b`, `a/b/c` for the last of these. */
+export function pathsTo(path: string): readonly string[] {
+  const parts = path.split('/');
+  return parts.map((_, at) => parts.slice(0, at + 1).join('/'));
+}
