@@ -66,7 +66,7 @@ export function globalArguments(
   return { given, globals, automatic, used };
 }
 
-/** A stage with an ARG's say. One without any value is declared, and is in no environment. */
+/** A stage with an ARG's say. One without any value is in no environment. */
 export function declareArguments(
   state: StageState,
   { args }: ArgInstruction,
@@ -74,19 +74,17 @@ export function declareArguments(
   expand: Expand,
 ): StageState {
   const vars = new Map(state.vars);
-  const declared = new Set(state.declared);
   const before = (name: string) => state.vars.get(name);
   for (const { name, value } of args) {
     if (given.has(name.text)) used.add(name.text);
     const own =
       given.get(name.text) ??
       (value === undefined ? (globals.get(name.text) ?? automatic.get(name.text)) : expand(value, before));
-    declared.add(name.text);
     if (own !== undefined) vars.set(name.text, own);
   }
   const shown = args.map(({ name, value }) =>
     value === undefined ? name.text : `${name.text}=${value.text}`,
   );
   const entry = { created_by: `ARG ${shown.join(' ')}`, comment: COMMENT, empty_layer: true };
-  return { ...state, vars, declared, history: [...state.history, entry] };
+  return { ...state, vars, history: [...state.history, entry] };
 }

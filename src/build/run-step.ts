@@ -1,14 +1,14 @@
 import { formatPlatform, hostPlatform, runsOn } from '#oci-spec-types';
-import { homeOf, resolveUser } from '../check/user.ts';
+import { homeOf } from '../check/user.ts';
 import type { Command, RunInstruction } from '../dockerfile/ast.ts';
 import { platformOfConfig } from '../image/load.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { LineCutter } from '../lib/lines.ts';
 import type { ProgressStep } from '../lib/progress.ts';
-import type { Tree } from '../rootfs/tree.ts';
-import type { Identity, Order, Room } from '../sandbox/room.ts';
+import type { Order, Room } from '../sandbox/room.ts';
 import { proxyVariables } from './arguments.ts';
 import { argvOf, type Words } from './configure.ts';
+import { identityOf } from './identity.ts';
 import { ownCaches } from './own-caches.ts';
 import type { RunLayerRequest } from './run-layer.ts';
 import { describeMounts, prepareMounts } from './run-mounts.ts';
@@ -112,15 +112,6 @@ function networkOf({ network }: RunInstruction, words: Words, usual: Room['netwo
   if (mode === 'none' || mode === 'host') return mode;
   if (mode === 'default' || mode === '') return usual;
   throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', `--network=${mode}: must be default, none or host`);
-}
-
-export function identityOf(user: string, tree: Tree): Identity {
-  const { identity, findings } = resolveUser(user, tree, 'the image');
-  const [problem] = findings;
-  if (problem !== undefined)
-    throw new OcislimError('OCISLIM_DOCKERFILE_INVALID', problem.message, { hint: problem.remedy });
-  const [gid = 0, ...gids] = identity?.gids ?? [];
-  return { uid: identity?.uid ?? 0, gid, gids };
 }
 
 async function runOrder(

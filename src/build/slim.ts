@@ -11,10 +11,10 @@ import type { Context } from '../transports/context.ts';
 import { type BuiltImages, buildImages } from './build.ts';
 import { givenContext } from './context-name.ts';
 import type { BuiltStage } from './environment.ts';
+import { identityOf } from './identity.ts';
 import { openImage } from './images.ts';
 import { multiStage } from './multi-stage.ts';
 import type { BuildRequest } from './request.ts';
-import { identityOf } from './run-step.ts';
 import { StageTree } from './stage-tree.ts';
 import { movedCommand, type StartCommand, withoutShell } from './start-command.ts';
 

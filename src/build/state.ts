@@ -13,8 +13,6 @@ export interface StageState {
   readonly author?: string | undefined;
   /** What words see and commands get: of ENV and ARG what was said last. */
   readonly vars: ReadonlyMap<string, string>;
-  /** Names that ARG has declared. */
-  readonly declared: ReadonlySet<string>;
   /** Whether CMD stands in this stage, rather than in what it is built from. */
   readonly hasCmd: boolean;
 }
@@ -29,7 +27,6 @@ export const SCRATCH: StageState = {
   config: { Env: [`PATH=${DEFAULT_PATH}`], WorkingDir: '/' },
   history: [],
   vars: new Map([['PATH', DEFAULT_PATH]]),
-  declared: new Set(),
   hasCmd: false,
 };
 

@@ -2,7 +2,7 @@ import { pathsTo } from '../layer/clean-path.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { placeEntries } from '../rootfs/place.ts';
-import { identityOf } from './run-step.ts';
+import { identityOf } from './identity.ts';
 import type { StageState } from './state.ts';
 import { addLayer, type Step } from './step.ts';
 

@@ -18,12 +18,13 @@ import {
 } from '../lib/file-memo.ts';
 import { LINK_LIMIT } from '../rootfs/tree.ts';
 import type { FileNode, FileTree } from './file-tree.ts';
-import { type IgnoreMatcher, ignoringTree } from './ignoring-tree.ts';
+import type { Ignore } from './ignore.ts';
+import { ignoringTree } from './ignoring-tree.ts';
 
 export interface FolderTreeOptions {
   /** How messages name it, e.g. `the build context`. */
   readonly name: string;
-  readonly ignore?: IgnoreMatcher | undefined;
+  readonly ignore?: Ignore | undefined;
   /** A file that remembers what was read of this folder, so that what has not changed since is not read again. */
   readonly memo?: string | undefined;
   /** Instead of what the disk says, where that depends on who wrote it, as in a Git checkout. */

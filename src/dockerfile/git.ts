@@ -8,7 +8,8 @@ import { which } from '../lib/which.ts';
 import { openFolderTree } from './context-tree.ts';
 import type { FileNode, FileTree } from './file-tree.ts';
 import { type GitUrl, parseGitUrl } from './git-url.ts';
-import { type IgnoreMatcher, ignoringTree } from './ignoring-tree.ts';
+import type { Ignore } from './ignore.ts';
+import { ignoringTree } from './ignoring-tree.ts';
 
 export interface GitOptions {
   /** Keeps `.git`. */
@@ -21,7 +22,7 @@ export interface GitOptions {
   readonly signal?: AbortSignal | undefined;
   /** How messages name the tree; default the URL. */
   readonly name?: string | undefined;
-  readonly ignore?: IgnoreMatcher | undefined;
+  readonly ignore?: Ignore | undefined;
   /** Whether a repository may be on this machine (`file://`); for tests. */
   readonly allowsFiles?: boolean | undefined;
 }

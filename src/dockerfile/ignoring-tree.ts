@@ -1,16 +1,9 @@
 import { cleanPath } from '../layer/clean-path.ts';
 import type { FileTree } from './file-tree.ts';
-
-/** What `.dockerignore` says. Paths are relative, without `.` and `..`. */
-export interface IgnoreMatcher {
-  /** Whether a path is left out, be it for a folder that it is in. */
-  ignores(path: string): boolean;
-  /** Whether something below a folder that is left out may be kept. */
-  mayHaveKept(folder: string): boolean;
-}
+import type { Ignore } from './ignore.ts';
 
 /** A tree without what is ignored. A folder that is ignored is there where something in it is not. */
-export function ignoringTree(tree: FileTree, ignore: IgnoreMatcher): FileTree {
+export function ignoringTree(tree: FileTree, ignore: Ignore): FileTree {
   const kept = new Map<string, Promise<boolean>>();
 
   const isVisible = async (path: string, isFolder: boolean): Promise<boolean> => {

@@ -5,13 +5,14 @@ import { openTarStream } from './archive-content.ts';
 import { unpackTar } from './copy-archive.ts';
 import { CopyTarget, folderOf, type Planned } from './copy-target.ts';
 import type { FileNode, FileTree } from './file-tree.ts';
-import { type IgnoreMatcher, ignoringTree } from './ignoring-tree.ts';
+import type { Ignore } from './ignore.ts';
+import { ignoringTree } from './ignoring-tree.ts';
 import { digestOf } from './layer-tree.ts';
 
 export interface TarTreeOptions {
   /** How messages name it. */
   readonly name: string;
-  readonly ignore?: IgnoreMatcher | undefined;
+  readonly ignore?: Ignore | undefined;
   /** Gives the path of a file, not made yet, for the archive without compression; who gives it removes it. */
   readonly temporaryFile: () => Promise<string>;
   readonly signal?: AbortSignal | undefined;

@@ -25,7 +25,7 @@ function seen(text: string, given: Record<string, string> = {}) {
   const instructions = (file.stages[0]?.instructions ?? []) as readonly ArgInstruction[];
   const state = instructions.reduce((each, arg) => declareArguments(each, arg, args, expand), SCRATCH);
   const { PATH: _, ...vars } = Object.fromEntries(state.vars);
-  return { vars, globals: Object.fromEntries(args.globals), used: [...args.used], declared: state.declared };
+  return { vars, globals: Object.fromEntries(args.globals), used: [...args.used] };
 }
 
 describe('arguments', () => {

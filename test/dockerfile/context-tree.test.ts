@@ -19,7 +19,7 @@ import { sha256 } from '#oci-spec-types';
 import { openFolderTree } from '../../src/dockerfile/context-tree.ts';
 import { planCopy } from '../../src/dockerfile/copy.ts';
 import type { FileTree } from '../../src/dockerfile/file-tree.ts';
-import type { IgnoreMatcher } from '../../src/dockerfile/ignoring-tree.ts';
+import type { Ignore } from '../../src/dockerfile/ignore.ts';
 import { Tree } from '../../src/rootfs/tree.ts';
 import { linesOf } from '../support/file-trees.ts';
 import { sourceFolder } from '../support/sources.ts';
@@ -34,7 +34,7 @@ async function copied(source: FileTree, sources: readonly string[] = ['.']): Pro
 }
 
 /** What paths are left out with what is in them, and what of it is taken back. */
-function ignoring(left: readonly string[], kept: readonly string[] = []): IgnoreMatcher {
+function ignoring(left: readonly string[], kept: readonly string[] = []): Ignore {
   const isIn = (path: string, list: readonly string[]) =>
     list.some((each) => path === each || path.startsWith(`${each}/`));
   return {
