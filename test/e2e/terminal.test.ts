@@ -29,8 +29,16 @@ describeWithPeers(
       due: (shown: string) => number | Promise<number>,
     ) {
       const store = join(openTempDir(), 'store');
-      const command = shellWords([...wrapFor(user), process.execPath, bin, ...args]);
-      const env = { ...process.env, OCISLIM_HOME: store, HOME: openTempDir(), TERM: 'xterm', NO_COLOR: '1' };
+      // A shell that stays would get the Ctrl-C too, and its code would be what `script` ends with; which shell that is, $SHELL says.
+      const command = shellWords(['exec', ...wrapFor(user), process.execPath, bin, ...args]);
+      const env = {
+        ...process.env,
+        SHELL: '/bin/sh',
+        OCISLIM_HOME: store,
+        HOME: openTempDir(),
+        TERM: 'xterm',
+        NO_COLOR: '1',
+      };
       const child = spawn('script', ['-qefc', command, '/dev/null'], {
         cwd: folder,
         env,
