@@ -1,7 +1,6 @@
 import { removePendingFiles } from './lib/atomic-file.ts';
 import { OcislimError } from './lib/errors.ts';
 import { areInterruptsHeld } from './lib/interrupts.ts';
-import { VERSION } from './version.ts';
 
 /** How long an interrupted command may take to stop by itself, in milliseconds. */
 const GRACE = 800;
@@ -10,10 +9,6 @@ const GRACE = 800;
  * The command line. Ends the process with the exit code of docs/cli.md; the only place that does so.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-    process.stdout.write(`${VERSION}\n`);
-    return;
-  }
   const controller = new AbortController();
   const stop = () => {
     if (areInterruptsHeld()) return;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Digest, digestHex, isDigest } from '#oci-spec-types';
 import { explainWriteError } from '../lib/atomic-file.ts';
 import { measureTree, removeTree } from '../lib/remove-tree.ts';
+import { VERSION } from '../version.ts';
 import type { WaitOptions } from './locks.ts';
 import { CLEAN_UP } from './pins.ts';
 import { reachable } from './reachable.ts';
@@ -169,6 +170,7 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   for (const folder of ['steps', 'compressed'])
     await add(folder, async () => ({ kind: 'steps', spare: caches }));
   for (const kind of ['compiled', 'caches'] as const) await add(kind, async () => ({ kind, spare: caches }));
+  await add('code', async (version) => ({ kind: 'notes', spare: caches || version !== VERSION }));
   await add('damaged', async () => unfinished(true));
   await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));
   await add('tmp', async (name) => {
