@@ -34,7 +34,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
   try {
     const { createProgram } = await import('./commands/program.ts');
-    await createProgram(signal).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    await createProgram(signal, argv[0]).parseAsync(argv.length === 0 ? ['--help'] : [...argv], {
+      from: 'user',
+    });
     // A command that gave its result may still have found that not all is well.
     return Number(process.exitCode ?? 0);
   } catch (error) {

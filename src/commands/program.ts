@@ -32,8 +32,33 @@ Examples:
   ocislim pack './dist/hello-{os}-{arch}' -t me/hello:1 --push
 `;
 
-/** The whole command line; actions load their code only when they run. */
-export function createProgram(signal: AbortSignal): Command {
+const COMMANDS = {
+  pack: packCommand,
+  build: buildCommand,
+  slim: slimCommand,
+  check: checkCommand,
+  pull: pullCommand,
+  push: pushCommand,
+  copy: copyCommand,
+  inspect: inspectCommand,
+  images: imagesCommand,
+  tag: tagCommand,
+  rmi: rmiCommand,
+  index: indexCommand,
+  login: loginCommand,
+  logout: logoutCommand,
+  cache: cacheCommand,
+  doctor: doctorCommand,
+  run: runCommand,
+  lock: lockCommand,
+  outdated: outdatedCommand,
+} satisfies Record<string, (signal: AbortSignal) => Command>;
+
+/**
+ * The whole command line; actions load their code only when they run. Where `asked`, the first word, names a command, it
+ * is the only one, since making all of them takes longer than many a command.
+ */
+export function createProgram(signal: AbortSignal, asked = ''): Command {
   const program = new Command('ocislim')
     .description(
       'Puts a compiled program on a small base and writes an OCI image: no Docker, no daemon, no root.',
@@ -43,29 +68,8 @@ export function createProgram(signal: AbortSignal): Command {
     .showSuggestionAfterError()
     .helpCommand(true)
     .enablePositionalOptions();
-  for (const command of [
-    packCommand(signal),
-    buildCommand(signal),
-    slimCommand(signal),
-    checkCommand(signal),
-    pullCommand(signal),
-    pushCommand(signal),
-    copyCommand(signal),
-    inspectCommand(signal),
-    imagesCommand(signal),
-    tagCommand(signal),
-    rmiCommand(signal),
-    indexCommand(signal),
-    loginCommand(signal),
-    logoutCommand(signal),
-    cacheCommand(signal),
-    doctorCommand(signal),
-    runCommand(signal),
-    lockCommand(signal),
-    outdatedCommand(signal),
-  ]) {
-    program.addCommand(command);
-  }
+  for (const [name, create] of Object.entries(COMMANDS))
+    if (name === asked || !Object.hasOwn(COMMANDS, asked)) program.addCommand(create(signal));
   program.addCommand(completionCommand(program));
   everyCommand(program, (command) => {
     addGlobalOptions(command);
