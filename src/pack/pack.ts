@@ -57,13 +57,15 @@ async function packFound(found: FoundInputs, request: PackRequest, context: Cont
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
-  if (request.push && !request.dryRun) await checkPush(references, context);
 
   // What the program alone tells need not wait for a base, which may have to be fetched.
   if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
     judge(distinct(inputs.flatMap(misfits)), request.check, context.progress);
 
-  const { base, prepared } = await prepareAll(found, request, context);
+  const [{ base, prepared }] = await Promise.all([
+    prepareAll(found, request, context),
+    request.push && !request.dryRun ? checkPush(references, context) : undefined,
+  ]);
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
   for (const { input, place } of prepared)

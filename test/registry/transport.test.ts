@@ -123,7 +123,8 @@ describe('the transport', () => {
 
   it('ends an answer that stops in its middle', async () => {
     const server = await httpServer(() => ({ body: 'ok', stalls: true, cutAfter: 1 }));
-    await expect(transportOf({ timeouts: { silence: 30 } }).get(server.url)).rejects.toMatchObject({
+    const { get } = transportOf({ timeouts: { silence: 30 } });
+    await expect(get(server.url, { patience: 60_000 })).rejects.toMatchObject({
       code: 'OCISLIM_REGISTRY_UNREACHABLE',
       message: `${server.host}: stopped sending in mid-answer`,
     });
