@@ -19,6 +19,7 @@ import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { serveCommand } from './serve.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
 
@@ -63,6 +64,7 @@ export function createProgram(signal: AbortSignal): Command {
     runCommand(signal),
     lockCommand(signal),
     outdatedCommand(signal),
+    serveCommand(signal),
   ]) {
     program.addCommand(command);
   }

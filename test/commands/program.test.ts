@@ -28,6 +28,7 @@ const commands = [
     'run',
     'lock',
     'outdated',
+    'serve',
     'completion',
   ],
 ];
