@@ -7,6 +7,7 @@ import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { doctorCommand } from './doctor.ts';
+import { explainCommand } from './explain.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
@@ -53,6 +54,7 @@ export function createProgram(signal: AbortSignal): Command {
     pushCommand(signal),
     copyCommand(signal),
     inspectCommand(signal),
+    explainCommand(signal),
     imagesCommand(signal),
     tagCommand(signal),
     rmiCommand(signal),

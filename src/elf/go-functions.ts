@@ -60,5 +60,7 @@ export function goPackageOf(name: string): string | undefined {
   const plain = bracket < 0 ? name : name.slice(0, bracket);
   const dot = plain.indexOf('.', plain.lastIndexOf('/') + 1);
   if (dot <= 0 || !/^[A-Za-z_]/.test(plain) || /^(?:type|go):/.test(plain)) return undefined;
-  return plain.slice(0, dot).replace(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return plain
+    .slice(0, dot)
+    .replace(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

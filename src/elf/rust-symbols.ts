@@ -33,7 +33,9 @@ function crateOfPath(symbol: string, start: number, turns: number): string | und
     case 'B': {
       const target = base62(symbol, at + 1)?.value;
       // A reference leads back, counted from behind the prefix.
-      return target === undefined || target + 2 >= at ? undefined : crateOfPath(symbol, target + 2, turns + 1);
+      return target === undefined || target + 2 >= at
+        ? undefined
+        : crateOfPath(symbol, target + 2, turns + 1);
     }
     default:
       return undefined;
@@ -97,7 +99,7 @@ function crateOfLegacy(symbol: string): string | undefined {
   const text = first
     .replace(/^_/, '')
     .replace(/\$u([0-9a-f]{1,5})\$/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)))
-    .replace(/\$[A-Z]{1,2}\$/g, (escape) => ESCAPES[escape] ?? escape)
+    .replace(/\$[A-Z]{1,2}\$/g, (code) => ESCAPES[code] ?? code)
     .replaceAll('..', '::');
   // `<&mut crate::Type as other::Trait>`; where the type is none of a crate, the trait's.
   const [own = '', trait = ''] = text.replace(/^</, '').split(' as ');

@@ -67,7 +67,9 @@ export async function partsOf(read: ReadAt, size: number): Promise<ProgramParts 
   ];
   return {
     language: isGo ? 'go' : owners.isEmpty ? 'other' : 'rust',
-    parts: parts.filter((part) => part.size > 0).sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1)),
+    parts: parts
+      .filter((part) => part.size > 0)
+      .sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1)),
     debugBytes: debugBytes(sections),
   };
 }
@@ -153,6 +155,9 @@ class Owners {
     const rest = sorted.slice(PACKAGES);
     if (rest.length === 0) return sorted;
     const size = rest.reduce((sum, part) => sum + part.size, 0);
-    return [...sorted.slice(0, PACKAGES), { name: `${rest.length} smaller packages`, size, isPackage: false }];
+    return [
+      ...sorted.slice(0, PACKAGES),
+      { name: `${rest.length} smaller packages`, size, isPackage: false },
+    ];
   }
 }

@@ -17,6 +17,7 @@ const commands = [
     'push',
     'copy',
     'inspect',
+    'explain',
     'images',
     'tag',
     'rmi',
