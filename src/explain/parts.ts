@@ -22,9 +22,10 @@ export interface ProgramParts {
   readonly debugBytes: number;
 }
 
+const CODE = 'code of no package';
 /** Parts of a program by the names of its sections; whatever else is loaded is data. */
 const RESTS: readonly (readonly [RegExp, string])[] = [
-  [/^\.(?:text|init|fini|plt)(?:\.|$)/, 'code of no package'],
+  [/^\.(?:text|init|fini|plt)(?:\.|$)/, CODE],
   [/gopclntab$/, 'tables of functions and lines'],
   [/^\.(?:eh_frame|eh_frame_hdr|gcc_except_table|ARM\.ex\w+)$/, 'tables for unwinding'],
   [/^\.(?:rela?\b|dyn|hash|gnu\.hash|gnu\.version|got|interp)/, 'tables for linking'],
@@ -61,12 +62,17 @@ export async function partsOf(read: ReadAt, size: number): Promise<ProgramParts 
   const covered = pieces.reduce((sum, piece) => sum + piece.end - piece.start, 0);
   for (const piece of pieces) rests.set(piece.rest, (rests.get(piece.rest) ?? 0) + piece.left);
   rests.set(HEADERS, (rests.get(HEADERS) ?? 0) + size - covered);
+  const language = isGo ? 'go' : owners.isEmpty ? 'other' : 'rust';
   const parts = [
     ...owners.parts(),
-    ...[...rests].map(([name, bytes]) => ({ name, size: bytes, isPackage: false })),
+    ...[...rests].map(([name, bytes]) => ({
+      name: name === CODE && language === 'other' ? 'code' : name,
+      size: bytes,
+      isPackage: false,
+    })),
   ];
   return {
-    language: isGo ? 'go' : owners.isEmpty ? 'other' : 'rust',
+    language,
     parts: parts
       .filter((part) => part.size > 0)
       .sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1)),
