@@ -98,8 +98,10 @@ function crateOfLegacy(symbol: string): string | undefined {
   if (first === undefined || !first.includes('$')) return first;
   const text = first
     .replace(/^_/, '')
-    .replace(/\$u([0-9a-f]{1,5})\$/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)))
-    .replace(/\$[A-Z]{1,2}\$/g, (code) => ESCAPES[code] ?? code)
+    // In one pass: in `$LT$u8$u20$` the `u8` is none of an escape.
+    .replace(/\$(?:u([0-9a-f]{1,5})|[A-Z]{1,2})\$/g, (code, hex?: string) =>
+      hex === undefined ? (ESCAPES[code] ?? code) : String.fromCodePoint(Number.parseInt(hex, 16)),
+    )
     .replaceAll('..', '::');
   // `<&mut crate::Type as other::Trait>`; where the type is none of a crate, the trait's.
   const [own = '', trait = ''] = text.replace(/^</, '').split(' as ');

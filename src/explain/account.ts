@@ -36,10 +36,16 @@ export function shippedFiles(tocs: readonly Toc[], tree: Tree): readonly Shipped
     [...new Map(toc.members.map((member) => [member.path, member])).values()].flatMap((member) => {
       const { path, type, offset = 0, facts } = member;
       if (type !== 'file' && type !== 'symlink') return [];
+      // Whiteouts are no files; only one that nevertheless has bytes counts, since they are shipped.
+      if (isWhiteout(path) && member.size === 0) return [];
       const file = { path, layer, type, size: sizeOf(member), offset, facts };
       return seen.has(`${layer}:${offset}`) ? [file] : [{ ...file, hidden: hiddenBy(path, layer, covers) }];
     }),
   );
+}
+
+function isWhiteout(path: string): boolean {
+  return path.slice(path.lastIndexOf('/') + 1).startsWith(WHITEOUT);
 }
 
 function sizeOf({ type, size, linkname = '' }: TocMember): number {

@@ -39,10 +39,10 @@ export function compareTrees(from: ComparedTree, to: ComparedTree): FileDifferen
 }
 
 function changesOf(a: ComparedNode, b: ComparedNode): readonly string[] {
-  const isSameContent = a.size === b.size && (a.content === b.content || a.type !== 'file');
+  const hasOtherContent = a.type === 'file' && (a.size !== b.size || a.content !== b.content);
   return [
     ...(a.type === b.type ? [] : ['type']),
-    ...(a.type !== b.type || isSameContent ? [] : ['content']),
+    ...(a.type === b.type && hasOtherContent ? ['content'] : []),
     ...(a.linkname === b.linkname ? [] : ['target']),
     ...(a.mode === b.mode ? [] : ['mode']),
     ...(a.uid === b.uid && a.gid === b.gid ? [] : ['owner']),

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { OcislimError } from '../lib/errors.ts';
+import { sanitise } from '../ui/sanitise.ts';
 import { humanSize } from '../ui/size.ts';
 import type { Explanation } from './model.ts';
 
@@ -155,7 +156,7 @@ function dataText(value: unknown): string {
 }
 
 function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return sanitise(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function hash(text: string): string {
