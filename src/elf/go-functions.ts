@@ -42,9 +42,10 @@ export async function readGoFunctions(
     const described = functions + fields.word(row + 4);
     if (size < 0 || described + 8 > bytes.length) return undefined;
     const nameAt = names + fields.word(described + 4);
-    const end = bytes.indexOf(0, nameAt);
-    if (end < 0) return undefined;
-    found.push({ name: bytes.toString('utf8', nameAt, Math.min(end, nameAt + NAME_LIMIT)), size });
+    // Looked for nearby: a table without an end of names would be read through for each function.
+    const near = bytes.subarray(nameAt, nameAt + NAME_LIMIT);
+    const end = near.indexOf(0);
+    found.push({ name: near.toString('utf8', 0, end < 0 ? near.length : end), size });
   }
   return found;
 }

@@ -14,6 +14,8 @@ const STT_OBJECT = 1;
 const STT_FUNC = 2;
 /** The largest programs there are have a million symbols. */
 const COUNT_LIMIT = 2_000_000;
+/** Linkers make some half a dozen that are loaded. */
+const SEGMENTS = 32;
 const TABLE_LIMIT = 256 * 1024 * 1024;
 /** Names of generic functions come to some kilobytes; what they belong to stands at the beginning. */
 const NAME_LIMIT = 4096;
@@ -31,7 +33,7 @@ export async function readSymbols(
   const names = await read(strings.offset, strings.size);
   const entrySize = bits === 64 ? 24 : 16;
   const fields = new Fields(bytes, endianness);
-  const loaded = segments.filter(({ type }) => type === PT_LOAD);
+  const loaded = segments.filter(({ type }) => type === PT_LOAD).slice(0, SEGMENTS);
   const found: ProgramSymbol[] = [];
   const count = Math.min(Math.floor(bytes.length / entrySize), COUNT_LIMIT);
   for (let index = 0; index < count; index++) {
@@ -43,10 +45,11 @@ export async function readSymbols(
     const segment = loaded.find((each) => address >= each.address && address < each.address + each.size);
     if (size === 0 || segment === undefined) continue;
     const nameAt = fields.word(at);
-    const end = names.indexOf(0, nameAt);
-    if (end < 0) continue;
+    // Looked for nearby: a table of names without an end would be read through for each symbol.
+    const near = names.subarray(nameAt, nameAt + NAME_LIMIT);
+    const end = near.indexOf(0);
     found.push({
-      name: names.toString('latin1', nameAt, Math.min(end, nameAt + NAME_LIMIT)),
+      name: near.toString('latin1', 0, end < 0 ? near.length : end),
       kind: type === STT_FUNC ? 'function' : 'object',
       offset: segment.offset + address - segment.address,
       size,

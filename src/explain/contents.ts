@@ -21,7 +21,7 @@ export interface Found {
 }
 
 /** A program is held in memory, one at a time. */
-export const PROGRAM_LIMIT = 256 * 1024 * 1024;
+const PROGRAM_LIMIT = 256 * 1024 * 1024;
 
 /**
  * Reads a layer once for all that is wanted of its files.

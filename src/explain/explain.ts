@@ -221,6 +221,6 @@ function programsOf(
 }
 
 /** Bytes that a pull moves. */
-export function pullSize({ manifest, layers }: Pick<Image, 'manifest' | 'layers'>): number {
+function pullSize({ manifest, layers }: Pick<Image, 'manifest' | 'layers'>): number {
   return layers.reduce((sum, { descriptor }) => sum + descriptor.size, manifest.config.size);
 }

@@ -5,6 +5,7 @@ import type { CompressionChoice } from '../layer/compression.ts';
 import type { Toc } from '../layer/toc.ts';
 import { openBase } from '../pack/base.ts';
 import { mergeTocs } from '../rootfs/tree.ts';
+import { ignoreReadOnly } from '../store/tocs.ts';
 import type { Context } from '../transports/context.ts';
 import type { ShippedFile } from './account.ts';
 import { compressedSize, compressionOfLayer } from './contents.ts';
@@ -42,7 +43,8 @@ export async function savingsOf(
     },
     { kind: 'duplicates', bytes: duplicateSize, of: 'unpacked', message: 'to ship the same content once' },
     stripping(known),
-    await otherBase(known, context),
+    // The base that is tried goes into the store; one that may not be written is asked nothing.
+    (await otherBase(known, context).catch(ignoreReadOnly)) ?? undefined,
     compression === undefined ? undefined : await otherCompression(known, compression, context),
   ];
   return savings.filter((saving) => saving !== undefined && saving.bytes > 0) as Saving[];
