@@ -14,6 +14,7 @@ export interface LineOptions {
 }
 
 const BOLD = '\u001b[1m';
+const INDENT = '      ';
 const PLAIN = '\u001b[22m';
 
 /** Where an image's bytes are, for a terminal. */
@@ -72,12 +73,21 @@ export function explanationLines(found: Explanation, options: LineOptions): read
 }
 
 function head({ name, platform, digest, ...sizes }: Explanation, { width }: LineOptions): readonly string[] {
-  const hidden = sizes.hiddenSize === 0 ? '' : `, of which ${humanSize(sizes.hiddenSize)} are hidden`;
+  const hidden = sizes.hiddenSize === 0 ? [] : [`${humanSize(sizes.hiddenSize)} of it hidden`];
   return [
     shortened(sanitise(`${name}  ${platform}`), width),
     shortened(digest, width),
-    `${humanSize(sizes.size)} unpacked${hidden}; ${humanSize(sizes.pullSize)} to pull`,
+    ...flowed(
+      [`${humanSize(sizes.size)} unpacked`, ...hidden, `${humanSize(sizes.pullSize)} to pull`],
+      width,
+    ),
   ];
+}
+
+/** Facts side by side where there is room, else one below the other. */
+function flowed(facts: readonly string[], width: number, indent = ''): readonly string[] {
+  const line = indent + facts.join(', ');
+  return line.length <= width ? [line] : facts.map((fact) => indent + fact);
 }
 
 const LANGUAGES = { go: 'Go', rust: 'Rust', other: 'ELF' } as const;
@@ -109,9 +119,10 @@ function savings({ savings: list }: Explanation, { width, colour }: LineOptions)
 export function differenceLines(found: Difference, options: LineOptions): readonly string[] {
   const { from, to, unchanged } = found;
   const { width, colour } = options;
-  const side = ({ name, platform, visibleSize, pullSize }: Difference['from']) =>
-    shortened(sanitise(`${name}  ${platform}`), width - 40) +
-    `  ${humanSize(visibleSize)} unpacked, ${humanSize(pullSize)} to pull`;
+  const side = (word: string, { name, platform, visibleSize, pullSize }: Difference['from']) => [
+    word + shortened(sanitise(`${name}  ${platform}`), width - INDENT.length),
+    ...flowed([`${humanSize(visibleSize)} unpacked`, `${humanSize(pullSize)} to pull`], width, INDENT),
+  ];
   const files = (what: string, list: readonly ChangedFile[]) =>
     part(
       `${what}: ${list.length}, ${signedSize(sum(list.map(({ delta }) => delta)))}`,
@@ -123,9 +134,15 @@ export function differenceLines(found: Difference, options: LineOptions): readon
     ...(after === undefined ? [] : [`  + ${key}=${after}`]),
   ]);
   return [
-    `from  ${side(from)}`,
-    `to    ${side(to)}`,
-    `      ${signedSize(to.visibleSize - from.visibleSize)} unpacked, ${signedSize(to.pullSize - from.pullSize)} to pull`,
+    ...side('from  ', from),
+    ...side('to    ', to),
+    ...flowed(
+      [
+        `${signedSize(to.visibleSize - from.visibleSize)} unpacked`,
+        `${signedSize(to.pullSize - from.pullSize)} to pull`,
+      ],
+      width,
+    ),
     ...files('ADDED', found.added),
     ...files('REMOVED', found.removed),
     ...files('CHANGED', found.changed),

@@ -76,7 +76,7 @@ describe('explain', () => {
     expect(lines).toContainEqual(expect.stringMatching(/ 300B .* \/d\/kept {2}2 times$/));
     expect(lines.join('\n')).not.toContain('\u001b');
     for (const width of [30, 50, 72])
-      for (const line of explanationLines(found, { width, colour: false, top: 10 }).slice(3))
+      for (const line of explanationLines(found, { width, colour: false, top: 10 }))
         expect(line.length).toBeLessThanOrEqual(width);
   });
 });
@@ -99,6 +99,9 @@ describe('the difference of two images', () => {
       { key: 'User', from: undefined, to: 'me' },
     ]);
     const lines = differenceLines(found, { width: 80, colour: false, top: 10 });
+    for (const width of [40, 50])
+      for (const line of differenceLines(found, { width, colour: false, top: 10 }))
+        expect(line.length).toBeLessThanOrEqual(width);
     expect(lines).toContain('  - Env.A=1');
     expect(lines).toContain('  + User=me');
     expect(lines).toContainEqual(expect.stringMatching(/^ +-3B .* \/less$/));
