@@ -92,6 +92,7 @@ async function library() {
 }
 
 cpSync(join(root, 'src/transports/static/ca-certificates.crt'), join(dist, 'ca-certificates.crt'));
+cpSync(join(root, 'src/explain/page'), join(dist, 'page'), { recursive: true });
 // The compressor's WebAssembly is looked for beside its code, which is a chunk.
 const zstd = createRequire(import.meta.url).resolve('@bokuweb/zstd-wasm');
 cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'packages/zstd.wasm'));

@@ -7,6 +7,7 @@ import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { doctorCommand } from './doctor.ts';
+import { explainCommand } from './explain.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
@@ -19,6 +20,7 @@ import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { serveCommand } from './serve.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
 
@@ -41,6 +43,7 @@ const COMMANDS = {
   push: pushCommand,
   copy: copyCommand,
   inspect: inspectCommand,
+  explain: explainCommand,
   images: imagesCommand,
   tag: tagCommand,
   rmi: rmiCommand,
@@ -52,6 +55,7 @@ const COMMANDS = {
   run: runCommand,
   lock: lockCommand,
   outdated: outdatedCommand,
+  serve: serveCommand,
 } satisfies Record<string, (signal: AbortSignal) => Command>;
 
 /**

@@ -17,6 +17,7 @@ const commands = [
     'push',
     'copy',
     'inspect',
+    'explain',
     'images',
     'tag',
     'rmi',
@@ -28,6 +29,7 @@ const commands = [
     'run',
     'lock',
     'outdated',
+    'serve',
     'completion',
   ],
 ];

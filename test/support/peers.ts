@@ -34,6 +34,8 @@ const PACKAGES = {
   jdeps: 'default-jdk-headless',
   jlink: 'default-jdk-headless',
   strip: 'binutils',
+  nm: 'binutils',
+  chromium: 'chromium',
   bwrap: 'bubblewrap',
   proot: 'proot',
   unshare: 'util-linux',
