@@ -170,6 +170,11 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   for (const folder of ['steps', 'compressed'])
     await add(folder, async () => ({ kind: 'steps', spare: caches }));
   for (const kind of ['compiled', 'caches'] as const) await add(kind, async () => ({ kind, spare: caches }));
+  await add('packed', async (hex) => {
+    const note = await store.packed.get(`sha256:${hex}`);
+    const { digest } = JSON.parse(note?.toString() ?? '{}') as { digest?: unknown };
+    return { kind: 'notes', spare: !isDigest(digest) || !isKept(digest) };
+  });
   await add('code', async (version) => ({ kind: 'notes', spare: caches || version !== VERSION }));
   await add('damaged', async () => unfinished(true));
   await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));
