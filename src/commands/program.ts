@@ -19,6 +19,7 @@ import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { sbomCommand } from './sbom.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
 
@@ -52,6 +53,7 @@ export function createProgram(signal: AbortSignal): Command {
     pushCommand(signal),
     copyCommand(signal),
     inspectCommand(signal),
+    sbomCommand(signal),
     imagesCommand(signal),
     tagCommand(signal),
     rmiCommand(signal),
