@@ -30,7 +30,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 export function licenceOf(text: string | undefined): Licence | undefined {
   const said = text?.trim();
   if (said === undefined || said === '') return undefined;
-  const expression = [said, translated(said)].find(isExpression);
+  const expression = [translated(said), said].find(isExpression);
   if (expression === undefined) return { said };
   return /[\s()+]/.test(expression) ? { said, expression } : { said, expression, id: expression };
 }

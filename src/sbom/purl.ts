@@ -59,7 +59,9 @@ function format(
 ): string | undefined {
   const known = Object.entries(qualifiers).filter((each): each is [string, string] => each[1] !== undefined);
   try {
-    return new PackageURL(type, namespace, name, version, Object.fromEntries(known)).toString();
+    const purl = new PackageURL(type, namespace, name, version, Object.fromEntries(known)).toString();
+    // The library leaves it in versions, where the specification has it encoded (§ Character encoding).
+    return purl.replaceAll('+', '%2B');
   } catch {
     return undefined;
   }
