@@ -6,7 +6,7 @@ import type { Artifact, Image, Opaque } from '../image/model.ts';
 import { referrerOf } from '../image/referrer.ts';
 import { writeBytesAtomically } from '../lib/atomic-file.ts';
 import { isoTime } from '../lib/time.ts';
-import { PROVENANCE_MEDIA_TYPE } from '../provenance/statement.ts';
+import { PREDICATE_TYPE, PROVENANCE_MEDIA_TYPE } from '../provenance/statement.ts';
 import type { Reference } from '../registry/reference.ts';
 import type { SbomFormat } from '../sbom/document.ts';
 import type { Context } from '../transports/context.ts';
@@ -23,7 +23,7 @@ export interface DocumentsRequest {
 }
 
 /** Media types of SBOMs (IANA), which tools look for among what refers to an image. */
-export const SBOM_TYPES: Readonly<Record<SbomFormat, string>> = {
+const SBOM_TYPES: Readonly<Record<SbomFormat, string>> = {
   spdx: 'application/spdx+json',
   cyclonedx: 'application/vnd.cyclonedx+json',
 };
@@ -77,7 +77,7 @@ export async function makeDocuments(
         annotations: {
           ...annotations,
           // What BuildKit and cosign tell statements apart by.
-          'in-toto.io/predicate-type': 'https://slsa.dev/provenance/v1',
+          'in-toto.io/predicate-type': PREDICATE_TYPE,
         },
       }),
     );

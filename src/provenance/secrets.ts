@@ -1,7 +1,7 @@
 import { redact } from '../lib/redact.ts';
 
 /** What stands where something must not be seen. */
-export const HIDDEN = '***';
+const HIDDEN = '***';
 
 /** What variables, build arguments and labels with secrets are called. */
 const SECRET_NAME =

@@ -27,7 +27,7 @@ export interface StatementParts {
   readonly run: Run;
 }
 
-export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
+const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 export const PREDICATE_TYPE = 'https://slsa.dev/provenance/v1';
 export const PROVENANCE_MEDIA_TYPE = 'application/vnd.in-toto+json';
 

@@ -15,7 +15,7 @@ export async function packagesOfProgram(read: ReadAt): Promise<readonly FoundPac
 }
 
 /** Go's standard library, the program's own module, and those it depends on. */
-export function goPackages({ version, main, modules }: GoBuildInfo): readonly FoundPackage[] {
+function goPackages({ version, main, modules }: GoBuildInfo): readonly FoundPackage[] {
   // `go1.22.3 X:boringcrypto` names experiments, too.
   const release = field(/^go(\S+)/.exec(version)?.[1]);
   const standard: FoundPackage[] =

@@ -94,7 +94,7 @@ export function spdxDocument(parts: DocumentParts): Buffer {
             packageOf('SPDXRef-OperatingSystem', inventory.os.id, {
               versionInfo: inventory.os.version,
               summary: inventory.os.name,
-              primaryPackagePurpose: 'OPERATING-SYSTEM',
+              primaryPackagePurpose: 'OPERATING_SYSTEM',
             }),
           ]),
       ...inventory.components.map(componentPackage),
