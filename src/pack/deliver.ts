@@ -56,6 +56,12 @@ export async function deliver(
     const suited = await suitFor(location, artifact, context);
     done.push(await writeOutput(location, { artifact: suited, references, created }, context));
   }
+  const hasPlace = plan.push || plan.locations.some(({ transport }) => transport.startsWith('oci'));
+  if (referrers.length > 0 && !hasPlace) {
+    context.progress.warn(
+      'archives for docker load and engines keep no documents beside an image: write them with --sbom-dir and --provenance-file',
+    );
+  }
   return done;
 }
 

@@ -17,6 +17,7 @@ const commands = [
     'push',
     'copy',
     'inspect',
+    'sbom',
     'images',
     'tag',
     'rmi',

@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { documentsOf } from '../../src/commands/document-options.ts';
+import { silent } from '../../src/lib/progress.ts';
 import { findReferrers } from '../../src/pack/attach.ts';
 import { pack } from '../../src/pack/pack.ts';
 import type { PackRequest } from '../../src/pack/request.ts';
@@ -148,6 +149,16 @@ describe('documents about a packed image', () => {
     for (const document of documents) expect(document).not.toContain('canary');
     for (const name of readdirSync(join(context.cwd, 'docs')))
       expect(readFileSync(join(context.cwd, 'docs', name), 'utf8')).not.toContain('canary');
+  });
+
+  it('have no place in an archive for docker load, which is told', async () => {
+    const warnings: string[] = [];
+    const progress = { ...silent, warn: (message: string) => void warnings.push(message) };
+    const context = await withProgram({ progress });
+    await packed({ outputs: ['plain.tar'], documents: both }, context);
+    expect(warnings).toEqual([expect.stringContaining('--sbom-dir')]);
+    await packed({ outputs: ['plain.tar', 'oci:out'], documents: both }, context);
+    expect(warnings).toHaveLength(1);
   });
 
   it('are not made where nothing is', async () => {
