@@ -10,7 +10,6 @@ import { PREDICATE_TYPE, PROVENANCE_MEDIA_TYPE } from '../provenance/statement.t
 import type { Reference } from '../registry/reference.ts';
 import type { SbomFormat } from '../sbom/document.ts';
 import type { Context } from '../transports/context.ts';
-import { sbomOf } from './sbom.ts';
 
 /** Documents about a result that are made with it. */
 export interface DocumentsRequest {
@@ -55,6 +54,8 @@ export async function makeDocuments(
   const documents: Opaque[] = [];
   const { sbom, sbomDir, provenance, provenanceFile } = request;
   if (sbom !== undefined) {
+    // What reads zips and licences is loaded for SBOMs alone.
+    const { sbomOf } = await import('./sbom.ts');
     const [reference] = references;
     for (const image of images) {
       const payload = await sbomOf(image, { name: 'image', reference, format: sbom }, context);
