@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Platform } from '#oci-spec-types';
 import type { CheckLevel } from '../check/verdict.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
+import type { DocumentsRequest } from '../pack/documents.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
 
@@ -52,6 +53,8 @@ export interface BuildRequest {
   readonly smoke?: readonly string[] | undefined;
   /** Whether a shell opens where a RUN failed. */
   readonly debugShell: boolean;
+  /** Documents about the result. */
+  readonly documents?: DocumentsRequest | undefined;
 }
 
 /** `--secret id=ID,src=FILE` or `id=ID,env=NAME`. */

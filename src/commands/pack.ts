@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { documentOptions } from './document-options.ts';
 import { collect, type GlobalOptions } from './options.ts';
 import { imageOptions } from './pack-options.ts';
 import { showResult, writeResultFiles } from './results.ts';
@@ -12,41 +13,42 @@ export function packCommand(signal: AbortSignal): Command {
       '[path]',
       "source, program, .jar, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
     );
-  return imageOptions(command)
-    .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
-    .option(
-      '-o, --output <dest>',
-      'oci:DIR[:NAME] | oci-archive:FILE | docker-archive:FILE | FILE.tar | - ; repeatable',
-      collect,
-    )
-    .option(
-      '--smoke [arguments]',
-      'start the image before it is delivered: without arguments, or with one word or a JSON array of them',
-    )
-    .option('--push', 'push every tag')
-    .option('--load', 'load into the local docker or podman')
-    .option('-l, --label <key=value>', 'label; repeatable', collect)
-    .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)
-    .option('--volume <path>', 'path for a volume; repeatable', collect)
-    .option('--stop-signal <signal>', 'signal that asks it to stop')
-    .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
-    .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)')
-    .option('--dry-run', 'say what would be done, write nothing')
-    .option('--digest-file <file>', "write the result's digest there")
-    .option('--metadata-file <file>', 'write the result as JSON there')
-    .action(async (path: string | undefined, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<PackOptions & GlobalOptions>();
-      await withSession(options, signal, async (session) => {
-        const [{ settingsFor, requestOf }, { lockedContext }, { pack }] = await Promise.all([
-          import('./settings.ts'),
-          import('./locked.ts'),
-          import('../pack/pack.ts'),
-        ]);
-        const settings = settingsFor(path, options, session.project);
-        const request = requestOf(settings, session.context.env);
-        const result = await pack(request, await lockedContext(session, settings.locked));
-        if (!request.dryRun) await writeResultFiles(settings, result);
-        showResult(result, request, session);
-      });
+  return documentOptions(
+    imageOptions(command)
+      .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
+      .option(
+        '-o, --output <dest>',
+        'oci:DIR[:NAME] | oci-archive:FILE | docker-archive:FILE | FILE.tar | - ; repeatable',
+        collect,
+      )
+      .option(
+        '--smoke [arguments]',
+        'start the image before it is delivered: without arguments, or with one word or a JSON array of them',
+      )
+      .option('--push', 'push every tag')
+      .option('--load', 'load into the local docker or podman')
+      .option('-l, --label <key=value>', 'label; repeatable', collect)
+      .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)
+      .option('--volume <path>', 'path for a volume; repeatable', collect)
+      .option('--stop-signal <signal>', 'signal that asks it to stop')
+      .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
+      .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)')
+      .option('--dry-run', 'say what would be done, write nothing')
+      .option('--digest-file <file>', "write the result's digest there")
+      .option('--metadata-file <file>', 'write the result as JSON there'),
+  ).action(async (path: string | undefined, _options: unknown, command: Command) => {
+    const options = command.optsWithGlobals<PackOptions & GlobalOptions>();
+    await withSession(options, signal, async (session) => {
+      const [{ settingsFor, requestOf }, { lockedContext }, { pack }] = await Promise.all([
+        import('./settings.ts'),
+        import('./locked.ts'),
+        import('../pack/pack.ts'),
+      ]);
+      const settings = settingsFor(path, options, session.project);
+      const request = requestOf(settings, session.context.env);
+      const result = await pack(request, await lockedContext(session, settings.locked));
+      if (!request.dryRun) await writeResultFiles(settings, result);
+      showResult(result, request, session);
     });
+  });
 }

@@ -20,6 +20,7 @@ import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { sbomCommand } from './sbom.ts';
 import { serveCommand } from './serve.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
@@ -44,6 +45,7 @@ const COMMANDS = {
   copy: copyCommand,
   inspect: inspectCommand,
   explain: explainCommand,
+  sbom: sbomCommand,
   images: imagesCommand,
   tag: tagCommand,
   rmi: rmiCommand,

@@ -8,6 +8,8 @@ import { OcislimError } from '../lib/errors.ts';
 import { createdTime } from '../lib/time.ts';
 import { imagePath } from '../pack/add.ts';
 import type { CompileRequest, PackRequest } from '../pack/request.ts';
+import { documentsOf } from './document-options.ts';
+import { oneOf } from './one-of.ts';
 
 /** `pack`'s own options as commander hands them over. */
 export interface PackOptions {
@@ -52,6 +54,10 @@ export interface PackOptions {
   readonly offline?: boolean;
   readonly locked?: boolean;
   readonly dryRun?: boolean;
+  readonly sbom?: string;
+  readonly sbomDir?: string;
+  readonly provenance?: boolean;
+  readonly provenanceFile?: string;
   readonly digestFile?: string;
   readonly metadataFile?: string;
 }
@@ -135,6 +141,7 @@ export function requestOf(
     compile: compileOf(settings),
     smoke: command('--smoke', settings.smoke),
     dryRun: settings.dryRun,
+    documents: documentsOf(settings),
   };
 }
 
@@ -156,15 +163,6 @@ function compileOf(settings: Partial<PackSettings>): CompileRequest {
     cache,
     sandbox,
   };
-}
-
-export function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {
-  const found = values.find((each) => each === value);
-  if (found !== undefined) return found;
-  throw new OcislimError(
-    'OCISLIM_USAGE',
-    `${name} = ${JSON.stringify(value)}: must be ${values.join(' or ')}`,
-  );
 }
 
 export function checkLevel(value: string): CheckLevel {

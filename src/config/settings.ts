@@ -41,6 +41,10 @@ export interface PackSettings {
   readonly created: string;
   readonly offline: boolean;
   readonly locked: boolean;
+  readonly sbom: string;
+  readonly sbomDir: string;
+  readonly provenance: boolean;
+  readonly provenanceFile: string;
   readonly digestFile: string;
   readonly metadataFile: string;
   readonly mirror: Readonly<Record<string, string>>;
@@ -98,6 +102,10 @@ export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   created: 'string',
   offline: 'boolean',
   locked: 'boolean',
+  sbom: 'string',
+  sbomDir: 'string',
+  provenance: 'boolean',
+  provenanceFile: 'string',
   digestFile: 'string',
   metadataFile: 'string',
   mirror: 'map',

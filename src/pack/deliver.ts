@@ -1,11 +1,12 @@
 import { hostPlatform } from '#oci-spec-types';
-import type { Artifact, Index } from '../image/model.ts';
+import type { Artifact, Index, Opaque } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
+import { attachAll } from './attach.ts';
 
 export interface Delivery {
   readonly type: string;
@@ -30,16 +31,20 @@ export async function deliver(
   plan: DeliveryPlan,
   created: number,
   context: Context,
+  /** Documents about it. */
+  referrers: readonly Opaque[] = [],
 ): Promise<Delivery[]> {
   const done: Delivery[] = [];
   for (const location of plan.locations) {
     const suited = await suitFor(location, artifact, context);
-    done.push(await writeOutput(location, { artifact: suited, references, created }, context));
+    done.push(await writeOutput(location, { artifact: suited, references, created, referrers }, context));
+    if (location.transport === 'oci') await attachAll(context, location, referrers);
   }
   if (plan.push) {
     for (const [repository, tags] of byRepository(references)) {
       const location: Location = { transport: 'docker', reference: tags[0] as Reference };
       await writeOutput(location, { artifact, references: tags, created }, context);
+      await attachAll(context, location, referrers);
       done.push(...tags.map((tag) => ({ type: 'registry', dest: formatReference(tag) })));
       context.progress.note(`pushed ${repository}`);
     }
@@ -50,6 +55,12 @@ export async function deliver(
     const location: Location = { transport: engine };
     const suited = await suitFor(location, artifact, context);
     done.push(await writeOutput(location, { artifact: suited, references, created }, context));
+  }
+  const hasPlace = plan.push || plan.locations.some(({ transport }) => transport.startsWith('oci'));
+  if (referrers.length > 0 && !hasPlace) {
+    context.progress.warn(
+      'archives for docker load and engines keep no documents beside an image: write them with --sbom-dir and --provenance-file',
+    );
   }
   return done;
 }

@@ -5,6 +5,7 @@ import type { ConfigChanges } from '../image/mutate.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
+import type { DocumentsRequest } from './documents.ts';
 
 /** How source is compiled. */
 export interface CompileRequest {
@@ -64,6 +65,8 @@ export interface PackRequest {
   /** Arguments with which the image is started before it is delivered; undefined: it is not. */
   readonly smoke?: readonly string[] | undefined;
   readonly dryRun: boolean;
+  /** Documents about the result. */
+  readonly documents?: DocumentsRequest | undefined;
 }
 
 export interface PackedLayer {
@@ -96,5 +99,13 @@ export interface PackResult {
   readonly platforms: readonly PackedPlatform[];
   readonly base: { readonly name: string; readonly digest?: string | undefined };
   readonly outputs: readonly { readonly type: string; readonly dest: string }[];
+  /** Manifests of documents about it, and the manifest that each is about. */
+  readonly attached?: readonly AttachedDocument[] | undefined;
   readonly check: readonly Finding[];
+}
+
+export interface AttachedDocument {
+  readonly artifactType: string;
+  readonly digest: string;
+  readonly subject: string;
 }

@@ -52,6 +52,7 @@ export interface PutOptions extends OpenOptions {
  *     names/             images the user knows by name; one file a name
  *     resolved/          what references of registries meant when last asked, for --offline
  *     tocs/HEX           a layer's table of contents, by diffID
+ *     findings/HEX       what a layer's files tell of the software in it, by diffID
  *     compiled/KEY/      what sources were compiled to, see results.ts
  *     steps/HEX          what steps of a build came to, by their key
  *     compressed/HEX     layers of steps as images have them, by diffID and compression
@@ -74,6 +75,7 @@ export class Store implements BlobSource {
   readonly tocs: Tocs;
   readonly roots: Roots;
   readonly compiled: Results;
+  readonly findings: Notes;
   readonly steps: Notes;
   readonly compressed: Notes;
   readonly packed: Notes;
@@ -92,6 +94,7 @@ export class Store implements BlobSource {
     this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
     this.roots = new Roots(this);
     this.compiled = new Results(this, 'compiled');
+    this.findings = new Notes(join(root, 'findings'), write);
     this.steps = new Notes(join(root, 'steps'), write);
     this.compressed = new Notes(join(root, 'compressed'), write);
     this.packed = new Notes(join(root, 'packed'), write);

@@ -128,7 +128,9 @@ export async function pushToRegistry(
   const { raw, descriptor } = artifact;
   const { digest } = descriptor;
   let tags = references.flatMap(({ tag }) => tag ?? []);
-  if (await target.hasManifest(digest, { signal })) {
+  // A manifest that is there may still not be listed with its subject, where a push broke off in between.
+  const isReferrer = artifact.kind === 'opaque' && artifact.manifest.subject !== undefined;
+  if (!isReferrer && (await target.hasManifest(digest, { signal }))) {
     context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
     const known = await Promise.all(tags.map((tag) => target.hasTag(tag, digest, { signal })));
     tags = tags.filter((_, at) => !known[at]);

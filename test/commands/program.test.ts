@@ -18,6 +18,7 @@ const commands = [
     'copy',
     'inspect',
     'explain',
+    'sbom',
     'images',
     'tag',
     'rmi',

@@ -42,6 +42,9 @@ const PACKAGES = {
   newuidmap: 'uidmap',
   setcap: 'libcap2-bin',
   script: 'bsdutils',
+  'dpkg-query': 'dpkg',
+  rpm: 'rpm',
+  rpmbuild: 'rpm',
   'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
 } as const;
 
