@@ -126,7 +126,9 @@ export async function pushToRegistry(
   const { signal } = context;
   const target = await targetOf(first, context);
   const { digest } = artifact.descriptor;
-  if (await target.hasManifest(digest, { signal })) {
+  // A manifest that is there may still not be listed with its subject, where a push broke off in between.
+  const isReferrer = artifact.kind === 'opaque' && artifact.manifest.subject !== undefined;
+  if (!isReferrer && (await target.hasManifest(digest, { signal }))) {
     context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
   } else {
     await writeArtifact(
