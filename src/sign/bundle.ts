@@ -71,9 +71,13 @@ export function signBundle(payload: Uint8Array, key: KeyObject): Buffer {
 export function verifyBundle(bytes: Uint8Array, digest: Digest, key: KeyObject, what: string): void {
   const { verificationMaterial, dsseEnvelope } = decode(bundle, parseJson(bytes, what), what);
   if (verificationMaterial.publicKey === undefined)
-    throw new OcislimError('OCISLIM_SIGNATURE_INVALID', `${what}: signed with a certificate, not with a key`, {
-      hint: 'cosign verify --certificate-identity … --certificate-oidc-issuer … verifies those',
-    });
+    throw new OcislimError(
+      'OCISLIM_SIGNATURE_INVALID',
+      `${what}: signed with a certificate, not with a key`,
+      {
+        hint: 'cosign verify --certificate-identity … --certificate-oidc-issuer … verifies those',
+      },
+    );
   const payload = Buffer.from(dsseEnvelope.payload, 'base64');
   const signature = Buffer.from(dsseEnvelope.signatures[0]?.sig ?? '', 'base64');
   if (!isSignedBy(authenticated(IN_TOTO, payload), signature, key))
@@ -81,7 +85,10 @@ export function verifyBundle(bytes: Uint8Array, digest: Digest, key: KeyObject, 
   // Only what is signed is looked into.
   const { predicateType, subject } = decode(statement, parseJson(payload, what), what);
   if (predicateType !== SIGN_PREDICATE)
-    throw new OcislimError('OCISLIM_SIGNATURE_INVALID', `${what}: a statement of another kind, ${predicateType}`);
+    throw new OcislimError(
+      'OCISLIM_SIGNATURE_INVALID',
+      `${what}: a statement of another kind, ${predicateType}`,
+    );
   const isSubject = subject.some((each) => each.digest[digestAlgorithm(digest)] === digestHex(digest));
   if (!isSubject)
     throw new OcislimError('OCISLIM_SIGNATURE_INVALID', `${what}: signs another manifest than ${digest}`);

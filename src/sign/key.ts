@@ -59,6 +59,11 @@ export function readPublicKey(pem: string, name: string): NamedKey {
   throw new OcislimError('OCISLIM_KEY_INVALID', `${name}: a ${label}, not a public key`, { hint });
 }
 
+/** The public half of a private key. */
+export function publicOf({ name, key }: NamedKey): NamedKey {
+  return { name, key: key.type === 'public' ? key : createPublicKey(key) };
+}
+
 /** The first block of a PEM (RFC 7468). */
 function blockOf(pem: string, name: string): { readonly label: string; readonly body: Buffer } {
   const [, label = '', text = ''] =

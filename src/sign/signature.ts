@@ -20,7 +20,10 @@ export function keyHint(key: KeyObject): string {
     .digest('base64');
 }
 
-function hashesOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly [string | null, ...string[]] {
+function hashesOf({
+  asymmetricKeyType,
+  asymmetricKeyDetails,
+}: KeyObject): readonly [string | null, ...string[]] {
   if (asymmetricKeyType === 'ed25519') return [null];
   const own = HASHES[asymmetricKeyDetails?.namedCurve ?? ''];
   return own === undefined ? ['sha256'] : [own, 'sha256'];
