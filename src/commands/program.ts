@@ -10,6 +10,7 @@ import { doctorCommand } from './doctor.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
+import { keygenCommand } from './keygen.ts';
 import { lockCommand } from './lock.ts';
 import { loginCommand, logoutCommand } from './login.ts';
 import { collect } from './options.ts';
@@ -19,8 +20,10 @@ import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { signCommand } from './sign.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
+import { verifyCommand } from './verify.ts';
 
 const EXAMPLES = `
 Examples:
@@ -63,6 +66,9 @@ export function createProgram(signal: AbortSignal): Command {
     runCommand(signal),
     lockCommand(signal),
     outdatedCommand(signal),
+    keygenCommand(signal),
+    signCommand(signal),
+    verifyCommand(signal),
   ]) {
     program.addCommand(command);
   }

@@ -11,7 +11,7 @@ import {
   sha256,
 } from '#oci-spec-types';
 import { readToc } from '../layer/read-toc.ts';
-import { OcislimError } from '../lib/errors.ts';
+import { type ErrorCode, OcislimError } from '../lib/errors.ts';
 import { platformOfConfig } from './load.ts';
 import type { Artifact, Blob, Image, Index, OpenOptions } from './model.ts';
 
@@ -46,7 +46,13 @@ function documentProblems(raw: Uint8Array, { digest, size }: Descriptor, what: s
 async function indexProblems(index: Index, options: OpenOptions): Promise<string[]> {
   const problems: string[] = [];
   for (const descriptor of decodeIndex(index.raw).manifests) {
-    const member = await index.member(descriptor, options);
+    let member: Artifact;
+    try {
+      member = await index.member(descriptor, options);
+    } catch (error) {
+      problems.push(`${descriptor.digest}: ${reason(error)}`);
+      continue;
+    }
     if (member.descriptor.digest !== descriptor.digest)
       problems.push(`index: member ${descriptor.digest} opens as ${member.descriptor.digest}`);
     if (member.kind === 'image' && descriptor.platform !== undefined) {
@@ -115,7 +121,23 @@ async function blobProblems(blobs: readonly Blob[], options: OpenOptions): Promi
   return problems;
 }
 
+/** What is wrong with content, told apart from a registry that does not answer and from an interrupt. */
+const ABOUT_CONTENT: readonly ErrorCode[] = [
+  'OCISLIM_DIGEST_INVALID',
+  'OCISLIM_DIGEST_MISMATCH',
+  'OCISLIM_SIZE_MISMATCH',
+  'OCISLIM_DOCUMENT_INVALID',
+  'OCISLIM_ARCHIVE_INVALID',
+  'OCISLIM_NOT_FOUND',
+  'OCISLIM_BLOB_UNKNOWN',
+  'OCISLIM_MANIFEST_UNKNOWN',
+];
+
+export function isAboutContent(error: unknown): error is OcislimError {
+  return error instanceof OcislimError && ABOUT_CONTENT.includes(error.code);
+}
+
 function reason(error: unknown): string {
-  if (error instanceof OcislimError) return error.message;
+  if (isAboutContent(error)) return error.message;
   throw error;
 }

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { type Digest, DOCUMENT_LIMIT } from '#oci-spec-types';
 import type { Opaque } from '../image/model.ts';
+import { isAboutContent } from '../image/validate.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { readVerified } from '../lib/verify.ts';
 import type { Reference } from '../registry/reference.ts';
@@ -71,7 +72,7 @@ export async function lookForSignatures(
     try {
       good.push(await work());
     } catch (error) {
-      if (!isAboutContent(error)) throw error;
+      if (!isAboutSignature(error)) throw error;
       wrong.push(error.message);
     }
   };
@@ -114,15 +115,8 @@ async function bundleOf({ blobs }: Opaque, { signal }: Context): Promise<Buffer>
   return readVerified(await only.open({ signal }), only.descriptor);
 }
 
-/** Damage, told apart from a registry that does not answer and from an interrupt. */
-function isAboutContent(error: unknown): error is OcislimError {
+function isAboutSignature(error: unknown): error is OcislimError {
   return (
-    error instanceof OcislimError &&
-    [
-      'OCISLIM_SIGNATURE_INVALID',
-      'OCISLIM_DOCUMENT_INVALID',
-      'OCISLIM_DIGEST_MISMATCH',
-      'OCISLIM_SIZE_MISMATCH',
-    ].includes(error.code)
+    isAboutContent(error) || (error instanceof OcislimError && error.code === 'OCISLIM_SIGNATURE_INVALID')
   );
 }

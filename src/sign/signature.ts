@@ -1,11 +1,11 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 
-/** What cosign 3 hashes with for a curve; where it is not SHA-256, cosign 2 hashed with that all the same. */
-const HASHES: Readonly<Record<string, string>> = { secp384r1: 'sha384', secp521r1: 'sha512' };
+/** What cosign 3 signs with for a curve, though its own `cosign verify --key` takes SHA-256 unless it is told. */
+const OTHER_HASHES: Readonly<Record<string, string>> = { secp384r1: 'sha384', secp521r1: 'sha512' };
 
-/** ECDSA in DER, RSA by PKCS #1 v1.5, or Ed25519 over the bytes themselves, which cosign verifies so. */
+/** ECDSA in DER, RSA by PKCS #1 v1.5, or Ed25519 over the bytes themselves: what `cosign verify --key` takes. */
 export function signBytes(bytes: Uint8Array, key: KeyObject): Buffer {
-  return sign(hashesOf(key)[0], bytes, key);
+  return sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', bytes, key);
 }
 
 export function isSignedBy(bytes: Uint8Array, signature: Uint8Array, key: KeyObject): boolean {
@@ -20,11 +20,8 @@ export function keyHint(key: KeyObject): string {
     .digest('base64');
 }
 
-function hashesOf({
-  asymmetricKeyType,
-  asymmetricKeyDetails,
-}: KeyObject): readonly [string | null, ...string[]] {
+function hashesOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly (string | null)[] {
   if (asymmetricKeyType === 'ed25519') return [null];
-  const own = HASHES[asymmetricKeyDetails?.namedCurve ?? ''];
-  return own === undefined ? ['sha256'] : [own, 'sha256'];
+  const other = OTHER_HASHES[asymmetricKeyDetails?.namedCurve ?? ''];
+  return other === undefined ? ['sha256'] : ['sha256', other];
 }
