@@ -16,6 +16,7 @@ import { deliver, planDelivery, requireTagsToPush } from '../pack/deliver.ts';
 import { namesOf } from '../pack/names.ts';
 import type { PackResult } from '../pack/request.ts';
 import { describeResult } from '../pack/result.ts';
+import { requirePlaceToSign, signDelivered } from '../pack/sign.ts';
 import { formatReference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
@@ -38,6 +39,7 @@ import type { StepResult, Steps } from './step-cache.ts';
 export async function build(request: BuildRequest, context: Context): Promise<PackResult> {
   requireTagsToPush(request.tags, request.push);
   const plan = planDelivery(request.outputs, request.push, request.load);
+  if (request.sign !== undefined) requirePlaceToSign(plan, namesOf(request.tags, ''));
   if (request.push) await checkPush(namesOf(request.tags, ''), context);
   const cacheTo = request.cacheTo.map((text) => cacheLocation('--cache-to', text));
   const { name, built, results } = await buildImages(request, context);
@@ -54,6 +56,7 @@ export async function build(request: BuildRequest, context: Context): Promise<Pa
     only !== undefined && others.length === 0 ? only : indexOf(images, { annotations: request.annotations });
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
+  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
   for (const location of cacheTo) await exportCache(results, location, context);
   const { stage, appLayers = 0 } = built[0] ?? {};
   const base = stage?.base ?? { name: 'scratch' };

@@ -35,6 +35,7 @@ export interface BuildOptions {
   readonly check?: string;
   readonly checkIgnore?: readonly string[];
   readonly smoke?: string | true;
+  readonly sign?: string;
   readonly debugShell?: boolean;
   readonly locked?: boolean;
   readonly digestFile?: string;

@@ -30,3 +30,8 @@ export async function signingKey(path: string, { cwd, env, signal }: Where): Pro
   const { openPrivateKey } = await import('../sign/key-file.ts');
   return openPrivateKey(path, () => keyPassword(`Password for ${path}: `, env, signal), { cwd });
 }
+
+/** The same for an option that need not be given. */
+export async function signerFor(path: string | undefined, where: Where): Promise<NamedKey | undefined> {
+  return path === undefined ? undefined : signingKey(path, where);
+}

@@ -20,6 +20,7 @@ import { namesOf } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
+import { requirePlaceToSign, signDelivered } from './sign.ts';
 import { smoke } from './smoke.ts';
 
 /**
@@ -57,6 +58,7 @@ async function packFound(found: FoundInputs, request: PackRequest, context: Cont
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
+  if (request.sign !== undefined) requirePlaceToSign(plan, references);
   if (request.push && !request.dryRun) await checkPush(references, context);
 
   // What the program alone tells need not wait for a base, which may have to be fetched.
@@ -80,6 +82,7 @@ async function packFound(found: FoundInputs, request: PackRequest, context: Cont
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
+  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
   return describeResult({ artifact, images, appLayers, references, base, delivered, check });
 }
 

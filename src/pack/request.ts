@@ -5,6 +5,7 @@ import type { ConfigChanges } from '../image/mutate.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
+import type { Signer } from './sign.ts';
 
 /** How source is compiled. */
 export interface CompileRequest {
@@ -63,6 +64,8 @@ export interface PackRequest {
   readonly libsFrom?: string | undefined;
   /** Arguments with which the image is started before it is delivered; undefined: it is not. */
   readonly smoke?: readonly string[] | undefined;
+  /** What signs the result, everywhere it goes that has a place for signatures. */
+  readonly sign?: Signer | undefined;
   readonly dryRun: boolean;
 }
 

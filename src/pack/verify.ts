@@ -55,6 +55,14 @@ export interface Verified {
  * @throws OCISLIM_VERIFY_FAILED with what is wrong; OCISLIM_SIGNATURE_INVALID; what the transport throws
  */
 export async function verify(request: VerifyRequest, context: Context): Promise<Verified> {
+  return (await openVerified(request, context)).verified;
+}
+
+/** The same, with what was verified: a name may mean something else by the next time it is asked for. */
+export async function openVerified(
+  request: VerifyRequest,
+  context: Context,
+): Promise<{ readonly verified: Verified; readonly artifact: Artifact }> {
   const { image, key } = request;
   return within(image, async () => {
     const { artifact, reference, place } = await openToVerify(image, context);
@@ -62,7 +70,7 @@ export async function verify(request: VerifyRequest, context: Context): Promise<
     const summary = await summaryOf(artifact, context);
     const name = reference === undefined ? image : familiarReference(parseReference(reference));
     const signatures = key === undefined ? [] : await signaturesBy(key, artifact, place, request, context);
-    return { name, ...summary, signatures };
+    return { verified: { name, ...summary, signatures }, artifact };
   });
 }
 
@@ -75,7 +83,7 @@ interface Opened extends Source {
  * Opens an image to be verified: the very bytes of its place. Of a registry nothing is taken from the store, which
  * may have what the registry has lost.
  */
-export async function openToVerify(image: string, context: Context): Promise<Opened> {
+async function openToVerify(image: string, context: Context): Promise<Opened> {
   const location = parseLocation(image, { default: 'any' });
   try {
     return await openDirectly(location, context);
