@@ -18,6 +18,7 @@ import { outdatedCommand } from './outdated.ts';
 import { packCommand } from './pack.ts';
 import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
+import { rebaseCommand } from './rebase.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
 import { signCommand } from './sign.ts';
@@ -66,6 +67,7 @@ export function createProgram(signal: AbortSignal): Command {
     runCommand(signal),
     lockCommand(signal),
     outdatedCommand(signal),
+    rebaseCommand(signal),
     keygenCommand(signal),
     signCommand(signal),
     verifyCommand(signal),
