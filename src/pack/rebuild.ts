@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { Annotation, formatPlatform, isDigest } from '#oci-spec-types';
+import { findSource } from '../compile/source.ts';
 import { artifactDifference } from '../image/compare.ts';
 import { imagesOf } from '../image/images-of.ts';
 import { platformOfConfig } from '../image/load.ts';
@@ -125,9 +126,13 @@ async function takeAlong(base: string | undefined, from: Context, to: Context): 
   if (found !== undefined) await keepInStore(found, [formatReference(location.reference)], to);
 }
 
-/** A copy in a folder of another name, and with other times; a pattern of files stays where it is. */
+/**
+ * A copy in a folder of another name, and with other times. What is source comes with its folder; a pattern of files stays
+ * where it is.
+ */
 async function copied(path: string, folder: string, cwd: string): Promise<string> {
-  const whole = resolve(cwd, path);
+  const source = await findSource(path, cwd);
+  const whole = source?.folder ?? resolve(cwd, path);
   const isThere = await stat(whole).then(
     () => true,
     () => false,
@@ -136,5 +141,5 @@ async function copied(path: string, folder: string, cwd: string): Promise<string
   await mkdir(folder);
   const copy = join(folder, basename(whole));
   await cp(whole, copy, { recursive: true, verbatimSymlinks: true });
-  return copy;
+  return source?.file === undefined ? copy : join(copy, source.file);
 }
