@@ -66,7 +66,7 @@ interface Subject {
 }
 
 /** What is to be signed. An image of the store is signed where it was pushed to. */
-export async function findSubject(location: Location, context: Context): Promise<Subject> {
+async function findSubject(location: Location, context: Context): Promise<Subject> {
   switch (location.transport) {
     case 'oci': {
       const { artifact } = await openSource(location, context);

@@ -28,6 +28,10 @@ const commands = [
     'run',
     'lock',
     'outdated',
+    'rebase',
+    'keygen',
+    'sign',
+    'verify',
     'completion',
   ],
 ];
