@@ -59,15 +59,17 @@ export function rebaseConfig(
     ...merged,
     // Arguments go with the command that they are for (Dockerfile reference, CMD and ENTRYPOINT).
     ...(isSame(own.Entrypoint, old.Entrypoint) ? {} : { Cmd: own.Cmd }),
-    ...mergedOr('Env', mergedEnv(own.Env ?? [], old.Env ?? [], base.Env ?? [])),
-    ...mergedOr('Labels', mergedMap(own.Labels, old.Labels, base.Labels)),
-    ...mergedOr('ExposedPorts', mergedMap(own.ExposedPorts, old.ExposedPorts, base.ExposedPorts)),
-    ...mergedOr('Volumes', mergedMap(own.Volumes, old.Volumes, base.Volumes)),
+    Env: orNone(mergedEnv(own.Env ?? [], old.Env ?? [], base.Env ?? []), own.Env),
+    Labels: orNone(mergedMap(own.Labels, old.Labels, base.Labels), own.Labels),
+    ExposedPorts: orNone(mergedMap(own.ExposedPorts, old.ExposedPorts, base.ExposedPorts), own.ExposedPorts),
+    Volumes: orNone(mergedMap(own.Volumes, old.Volumes, base.Volumes), own.Volumes),
   };
 }
 
-function mergedOr(key: string, value: object): object {
-  return { [key]: Object.keys(value).length === 0 ? undefined : value };
+/** What is empty is left out, unless the image had written it though it was. */
+function orNone<T extends object>(merged: T, own: T | null | undefined): T | undefined {
+  if (Object.keys(merged).length > 0) return merged;
+  return own !== null && own !== undefined && Object.keys(own).length === 0 ? own : undefined;
 }
 
 /** Variables by name: in the base's order, then those that are new. */
