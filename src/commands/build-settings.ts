@@ -37,6 +37,7 @@ export interface BuildOptions {
   readonly check?: string;
   readonly checkIgnore?: readonly string[];
   readonly smoke?: string | true;
+  readonly sign?: string;
   readonly debugShell?: boolean;
   readonly locked?: boolean;
   readonly sbom?: string;

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import type { BuildOptions } from './build-settings.ts';
 import { documentOptions } from './document-options.ts';
+import { signerFor } from './key-options.ts';
 import { collect, type GlobalOptions } from './options.ts';
 import { showResult, writeResultFiles } from './results.ts';
 import { withSession } from './session.ts';
@@ -26,6 +27,7 @@ export function buildCommand(signal: AbortSignal): Command {
       )
       .option('--push', 'push every tag')
       .option('--load', 'load into the local docker or podman')
+      .option('--sign <key>', 'sign it with a private key, in each registry and layout that it goes to')
       .option('--target <stage>', 'the stage whose image it is (default: the last)')
       .option('--build-arg <name[=value]>', 'value of an ARG; repeatable', collect)
       .option('--build-context <name=where>', 'what a name in FROM or --from stands for; repeatable', collect)
@@ -76,7 +78,8 @@ export function buildCommand(signal: AbortSignal): Command {
         import('./locked.ts'),
         import('../build/build.ts'),
       ]);
-      const request = buildRequestOf(path, options, session.context.env);
+      const sign = await signerFor(options.sign, session.context);
+      const request = { ...buildRequestOf(path, options, session.context.env), sign };
       const result = await build(request, await lockedContext(session, options.locked));
       await writeResultFiles(options, result);
       showResult(result, { outputs: request.outputs, dryRun: false }, session);

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { documentOptions } from './document-options.ts';
+import { signerFor } from './key-options.ts';
 import { collect, type GlobalOptions } from './options.ts';
-import { imageOptions } from './pack-options.ts';
+import { imageOptions, recordOptions } from './pack-options.ts';
 import { showResult, writeResultFiles } from './results.ts';
 import { withSession } from './session.ts';
 import type { PackOptions } from './settings.ts';
@@ -14,7 +15,7 @@ export function packCommand(signal: AbortSignal): Command {
       "source, program, .jar, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
     );
   return documentOptions(
-    imageOptions(command)
+    recordOptions(imageOptions(command))
       .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
       .option(
         '-o, --output <dest>',
@@ -27,12 +28,7 @@ export function packCommand(signal: AbortSignal): Command {
       )
       .option('--push', 'push every tag')
       .option('--load', 'load into the local docker or podman')
-      .option('-l, --label <key=value>', 'label; repeatable', collect)
-      .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)
-      .option('--volume <path>', 'path for a volume; repeatable', collect)
-      .option('--stop-signal <signal>', 'signal that asks it to stop')
-      .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
-      .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)')
+      .option('--sign <key>', 'sign it with a private key, in each registry and layout that it goes to')
       .option('--dry-run', 'say what would be done, write nothing')
       .option('--digest-file <file>', "write the result's digest there")
       .option('--metadata-file <file>', 'write the result as JSON there'),
@@ -45,7 +41,8 @@ export function packCommand(signal: AbortSignal): Command {
         import('../pack/pack.ts'),
       ]);
       const settings = settingsFor(path, options, session.project);
-      const request = requestOf(settings, session.context.env);
+      const sign = await signerFor(settings.sign, session.context);
+      const request = { ...requestOf(settings, session.context.env), sign };
       const result = await pack(request, await lockedContext(session, settings.locked));
       if (!request.dryRun) await writeResultFiles(settings, result);
       showResult(result, request, session);

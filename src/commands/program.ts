@@ -11,6 +11,7 @@ import { explainCommand } from './explain.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
+import { keygenCommand } from './keygen.ts';
 import { lockCommand } from './lock.ts';
 import { loginCommand, logoutCommand } from './login.ts';
 import { collect } from './options.ts';
@@ -18,12 +19,15 @@ import { outdatedCommand } from './outdated.ts';
 import { packCommand } from './pack.ts';
 import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
+import { rebaseCommand } from './rebase.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
 import { sbomCommand } from './sbom.ts';
 import { serveCommand } from './serve.ts';
+import { signCommand } from './sign.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
+import { verifyCommand } from './verify.ts';
 
 const EXAMPLES = `
 Examples:
@@ -58,6 +62,10 @@ const COMMANDS = {
   lock: lockCommand,
   outdated: outdatedCommand,
   serve: serveCommand,
+  rebase: rebaseCommand,
+  keygen: keygenCommand,
+  sign: signCommand,
+  verify: verifyCommand,
 } satisfies Record<string, (signal: AbortSignal) => Command>;
 
 /**

@@ -50,6 +50,7 @@ export interface PackOptions {
   readonly libsFrom?: string;
   readonly withCerts?: boolean;
   readonly withTzdata?: boolean;
+  readonly sign?: string;
   readonly created?: string;
   readonly offline?: boolean;
   readonly locked?: boolean;

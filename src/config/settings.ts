@@ -38,6 +38,7 @@ export interface PackSettings {
   readonly libsFrom: string;
   readonly withCerts: boolean;
   readonly withTzdata: boolean;
+  readonly sign: string;
   readonly created: string;
   readonly offline: boolean;
   readonly locked: boolean;
@@ -99,6 +100,7 @@ export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   libsFrom: 'string',
   withCerts: 'boolean',
   withTzdata: 'boolean',
+  sign: 'string',
   created: 'string',
   offline: 'boolean',
   locked: 'boolean',

@@ -21,6 +21,7 @@ import { namesOf } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
+import { requirePlaceToSign, signDelivered } from './sign.ts';
 import { smoke } from './smoke.ts';
 
 /**
@@ -66,6 +67,7 @@ async function packFound(
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
+  if (request.sign !== undefined) requirePlaceToSign(plan, references);
 
   // What the program alone tells need not wait for a base, which may have to be fetched.
   if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
@@ -97,6 +99,7 @@ async function packFound(
   };
   const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
   const delivered = await deliver(artifact, references, plan, request.created, context, documents);
+  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
   return describeResult({ artifact, images, appLayers, references, base, delivered, documents, check });
 }
 

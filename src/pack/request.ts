@@ -6,6 +6,7 @@ import type { CompressionChoice } from '../layer/compression.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
 import type { DocumentsRequest } from './documents.ts';
+import type { Signer } from './sign.ts';
 
 /** How source is compiled. */
 export interface CompileRequest {
@@ -64,6 +65,8 @@ export interface PackRequest {
   readonly libsFrom?: string | undefined;
   /** Arguments with which the image is started before it is delivered; undefined: it is not. */
   readonly smoke?: readonly string[] | undefined;
+  /** What signs the result, everywhere it goes that has a place for signatures. */
+  readonly sign?: Signer | undefined;
   readonly dryRun: boolean;
   /** Documents about the result. */
   readonly documents?: DocumentsRequest | undefined;

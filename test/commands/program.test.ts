@@ -31,6 +31,10 @@ const commands = [
     'lock',
     'outdated',
     'serve',
+    'rebase',
+    'keygen',
+    'sign',
+    'verify',
     'completion',
   ],
 ];
