@@ -11,7 +11,6 @@ export function start(): void {
   count = 0;
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function resume(to: usize, pending: u64, pendingCount: u64): void {
   at = to;

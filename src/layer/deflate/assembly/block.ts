@@ -101,7 +101,6 @@ function extraBits(): u32 {
 }
 
 /** Order in which a header gives the lengths of its own codes (RFC 1951 § 3.2.7). */
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function headerSymbol(place: u32): u32 {
   // 16 17 18 0 8 7 9 6 10 5 11 4 12 3 13 2 14 1 15
@@ -137,7 +136,6 @@ function token(symbol: u32, extra: u32): void {
   store<u32>(counter, load<u32>(counter) + 1);
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function lengthAt(i: u32, litlen: u32): u32 {
   return load<u8>(i < litlen ? CODE_LENGTHS + i : DISTANCE_LENGTHS + i - litlen);
@@ -178,7 +176,6 @@ function headerTokens(): usize {
   return tokensEnd;
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function tokenExtra(symbol: u32): u32 {
   return symbol < 16 ? 0 : symbol == 16 ? 2 : symbol == 17 ? 3 : 7;

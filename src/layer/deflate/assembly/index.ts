@@ -1,14 +1,17 @@
 import { align, at, start } from './bits';
 import { makeFixedLengths, writeBlock, writeStored } from './block';
-import { BLOCK_SIZE, CHAINS, HEADS, HEADS_SIZE, INPUT, OUTPUT, SEGMENT_SIZE, SEQUENCES, SHORT_BITS, SHORT_HEADS } from './layout';
+import { BLOCK_SIZE, CHAINS, HEADS, HEADS_SIZE, INPUT, OUTPUT, PIECE_SIZE, SEGMENT_SIZE, SEQUENCES, SHORT_BITS, SHORT_HEADS, WINDOW_SIZE } from './layout';
 import { chainPrime, chainSegment } from './match-chain';
 import { fastPrime, fastSegment } from './match-fast';
+import { twoPrime, twoSegment } from './match-two';
 import { clear, last, setLast } from './sequences';
 import { makeLengthSlots } from './slots';
 import { clearBlock, countSegment, isAnother, joinSegment, makeLogarithms } from './split';
 
 export const input: usize = INPUT;
 export const output: usize = OUTPUT;
+export const pieceSize: u32 = PIECE_SIZE;
+export const windowSize: u32 = WINDOW_SIZE;
 
 let isReady: bool = false;
 
@@ -32,6 +35,7 @@ export function deflate(window: u32, size: u32, isLast: bool, level: u32): u32 {
   memory.fill(HEADS, 0, HEADS_SIZE);
   if (level > 2) memory.fill(SHORT_HEADS, 0, 4 << SHORT_BITS);
   if (level > 2) chainPrime(u32(INPUT), from);
+  else if (level == 2) twoPrime(u32(INPUT), from);
   else fastPrime(u32(INPUT), from);
   let blockFrom = from;
   let position = from;
@@ -59,7 +63,8 @@ export function deflate(window: u32, size: u32, isLast: bool, level: u32): u32 {
 }
 
 function match(from: u32, to: u32, end: u32, level: u32): u32 {
-  if (level <= 2) return fastSegment(from, to, end);
+  if (level <= 1) return fastSegment(from, to, end);
+  if (level <= 2) return twoSegment(from, to, end);
   if (level == 3) return chainSegment(from, to, end, 4, 16, 0);
   if (level == 4) return chainSegment(from, to, end, 8, 32, 1);
   if (level == 5) return chainSegment(from, to, end, 16, 64, 1);

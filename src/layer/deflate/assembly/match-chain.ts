@@ -10,26 +10,22 @@ const SHORT_REACH: u32 = 4096;
 let foundLength: u32 = 0;
 let foundAt: u32 = 0;
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function headOf(bytes: u32): usize {
   return HEADS + 4 * usize((bytes * 0x9e3779b1) >> (32 - HASH_BITS));
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function shortHeadOf(bytes: u32): usize {
   return SHORT_HEADS + 4 * usize(((bytes << 8) * 0x9e3779b1) >> (32 - SHORT_BITS));
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function chainOf(position: u32): usize {
   return CHAINS + 2 * usize(position & (WINDOW_SIZE - 1));
 }
 
 /** Makes a position known, and returns the one before it with the same hash. */
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function insert(position: u32, bytes: u32): u32 {
   const head = headOf(bytes);
@@ -122,7 +118,6 @@ export function chainSegment(from: u32, to: u32, end: u32, depth: u32, nice: u32
 }
 
 /** Whether a later match is worth the literals before it: a byte more is about six bits, a doubled distance one. */
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function gains(length: u32, distance: u32, than: u32, thanDistance: u32, later: u32): bool {
   return 4 * i32(length - than) + (i32(clz(distance)) - i32(clz(thanDistance))) > i32(later > 1 ? 4 * (later - 1) + 2 : 2) - 0;

@@ -3,57 +3,34 @@ import { extend } from './match-length';
 import { last, sequence, setLast } from './sequences';
 
 const HASH_BITS: u64 = 15;
+/** Literals in a row after which each second position is passed over, and so on. */
+const PATIENCE_BITS: u32 = 6;
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function entryOf(bytes: u64): usize {
-  return HEADS + 8 * usize(((bytes << 24) * 0x9e3779b185ebca87) >> (64 - HASH_BITS));
+  return HEADS + 4 * usize(((bytes << 24) * 0x9e3779b185ebca87) >> (64 - HASH_BITS));
 }
 
 /** Makes positions of the window known. */
 export function fastPrime(from: u32, to: u32): void {
-  for (let position = from; position < to; position += 1) {
-    const entry = entryOf(load<u64>(position));
-    store<u64>(entry, (load<u64>(entry) << 32) | position);
-  }
+  for (let position = from; position < to; position += 2) store<u32>(entryOf(load<u64>(position)), position);
 }
 
-/**
- * Takes the longer of two candidates wherever there is one, and looks at ever fewer places the longer it finds none.
- * `end` is where input ends. Returns the position behind the segment, which a match may have moved.
- */
 export function fastSegment(from: u32, to: u32, end: u32): u32 {
   let position = from;
   let anchor = from;
   let out = last;
-  const safe = end - 8 < to && end > 8 ? end - 8 : to;
+  const safe = end - 8 < to ? end - 8 : to;
   while (position < safe) {
     const bytes = load<u64>(position);
     const entry = entryOf(bytes);
-    const known = load<u64>(entry);
-    store<u64>(entry, (known << 32) | position);
-    const newer = u32(known);
-    const older = u32(known >> 32);
-    let length: u32 = 0;
-    let match: u32 = 0;
-    if (position - newer <= WINDOW_SIZE && load<u32>(newer) == u32(bytes)) {
-      match = newer;
-      length = extend(position, newer, 4, end);
-      if (position - older <= WINDOW_SIZE && load<u32>(older) == u32(bytes)) {
-        const other = extend(position, older, 4, end);
-        if (other > length) {
-          length = other;
-          match = older;
-        }
-      }
-    } else if (position - older <= WINDOW_SIZE && load<u32>(older) == u32(bytes)) {
-      match = older;
-      length = extend(position, older, 4, end);
-    } else {
-      position += 1 + ((position - anchor) >> 6);
+    let match = load<u32>(entry);
+    store<u32>(entry, position);
+    if (position - match > WINDOW_SIZE || load<u32>(match) != u32(bytes)) {
+      position += 1 + ((position - anchor) >> PATIENCE_BITS);
       continue;
     }
-    // What skipping left out in front of the match.
+    let length = extend(position, match, 4, end);
     const distance = position - match;
     let start = position;
     while (start > anchor && length < MAX_MATCH && load<u8>(start - 1) == load<u8>(start - 1 - distance)) {
@@ -63,10 +40,10 @@ export function fastSegment(from: u32, to: u32, end: u32): u32 {
     store<u64>(out, sequence(start - anchor, length, distance));
     out += 8;
     anchor = start + length;
-    const stop = anchor < safe ? anchor : safe;
-    for (position++; position < stop; position += 1) {
-      const passed = entryOf(load<u64>(position));
-      store<u64>(passed, (load<u64>(passed) << 32) | position);
+    // Of what the match covers, its second place and its last but one: more of them cost more time than they save space.
+    if (anchor < safe) {
+      store<u32>(entryOf(load<u64>(position + 1)), position + 1);
+      store<u32>(entryOf(load<u64>(anchor - 2)), anchor - 2);
     }
     position = anchor;
   }

@@ -1,7 +1,6 @@
 import { MAX_MATCH } from './layout';
 
 /** How many bytes are equal from `position` and `match` on, of which `known` are known to be; at most 258, none from `end` on. */
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function extend(position: u32, match: u32, known: u32, end: u32): u32 {
   const most = end - position < MAX_MATCH ? end - position : MAX_MATCH;

@@ -11,26 +11,22 @@ export function setLast(to: usize): void {
   last = to;
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function sequence(literals: u32, length: u32, distance: u32): u64 {
   return u64(literals) | (u64(length) << 32) | (u64(distance - 1) << 48);
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function literalsOf(sequence: u64): u32 {
   return u32(sequence);
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function lengthOf(sequence: u64): u32 {
   return u32(sequence >> 32) & 0xffff;
 }
 
 /** One less than the distance. */
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function farOf(sequence: u64): u32 {
   return u32(sequence >> 48);

@@ -3,7 +3,6 @@ import { LENGTH_SLOTS, MAX_MATCH, MIN_MATCH } from './layout';
 // Lengths and distances as they are coded: RFC 1951 § 3.2.5. Slots come in fours (lengths) and twos (distances), and each
 // such group has one extra bit more than the one before it.
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function lengthExtra(slot: u32): u32 {
   return slot < 8 || slot == 28 ? 0 : (slot >> 2) - 1;
@@ -16,7 +15,6 @@ export function lengthBase(slot: u32): u32 {
 }
 
 /** `far` is one less than the distance. */
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function distanceSlot(far: u32): u32 {
   if (far < 2) return far;
@@ -24,7 +22,6 @@ export function distanceSlot(far: u32): u32 {
   return 2 * top + ((far >> (top - 1)) & 1);
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 export function distanceExtra(slot: u32): u32 {
   return slot < 4 ? 0 : (slot >> 1) - 1;

@@ -23,7 +23,6 @@ export function makeLogarithms(): void {
   }
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function weight(number: u32): i64 {
   const shift: u32 = number < 1024 ? 0 : 22 - u32(clz(number));
@@ -62,7 +61,6 @@ export function countSegment(first: usize, from: u32): void {
     );
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
 @inline
 function add(counter: usize): void {
   store<u32>(counter, load<u32>(counter) + 1);
