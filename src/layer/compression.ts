@@ -61,8 +61,12 @@ export function compress(
   const options = { level: level ?? LEVELS[kind][2], workers, signal: closed.signal };
   const bytes = { gzip, zstd, none: plain }[kind](source, options);
   const stream = Readable.from(bytes, { highWaterMark: READY_CHUNKS });
-  // A stream that is destroyed while its source is waited for ends its generator only after that.
-  stream.once('close', () => closed.abort());
+  // The generator of a stream that is destroyed ends only once its source has given what it waits for.
+  const destroy = stream._destroy.bind(stream);
+  stream._destroy = (error, callback) => {
+    closed.abort();
+    destroy(error, callback);
+  };
   return stream;
 }
 

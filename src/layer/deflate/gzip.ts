@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { type WorkerPool, workerPool } from '../worker-pool.ts';
 import { createDeflate, DEFLATE_WORKER, type DeflateResult, type Piece } from './deflate.ts';
@@ -24,7 +25,7 @@ export interface GzipOptions {
 /**
  * One gzip member (RFC 1952). Pieces of a fixed size are compressed independently of each other, on several threads if
  * there is much, and joined in order.
- * @throws OCISLIM_INTERNAL when a worker fails, and what `source` throws
+ * @throws OCISLIM_INTERNAL when a worker fails at work (those that do not come up are done without), and what `source` throws
  */
 export async function* gzip(
   source: AsyncIterable<Uint8Array>,
@@ -40,6 +41,8 @@ export async function* gzip(
       memory.giveBack(result.memory);
       return result.compressed;
     }
+    // A source that never waits would keep the event loop from learning that a worker has started.
+    if (pool !== undefined) await setImmediate();
     const compressed = deflate.compress(piece);
     memory.giveBack(piece.bytes.buffer);
     return compressed;

@@ -1,6 +1,18 @@
 import { align, at, start } from './bits';
 import { makeFixedLengths, writeBlock, writeStored } from './block';
-import { BLOCK_SIZE, CHAINS, HEADS, HEADS_SIZE, INPUT, OUTPUT, PIECE_SIZE, SEGMENT_SIZE, SEQUENCES, SHORT_BITS, SHORT_HEADS, WINDOW_SIZE } from './layout';
+import {
+  BLOCK_SIZE,
+  HEADS,
+  HEADS_SIZE,
+  INPUT,
+  OUTPUT,
+  PIECE_SIZE,
+  SEGMENT_SIZE,
+  SEQUENCES,
+  SHORT_BITS,
+  SHORT_HEADS,
+  WINDOW_SIZE,
+} from './layout';
 import { chainPrime, chainSegment } from './match-chain';
 import { fastPrime, fastSegment } from './match-fast';
 import { twoPrime, twoSegment } from './match-two';
@@ -33,10 +45,10 @@ export function deflate(window: u32, size: u32, isLast: bool, level: u32): u32 {
   const end = from + size;
   memory.fill(end, 0, 8);
   memory.fill(HEADS, 0, HEADS_SIZE);
-  if (level > 2) memory.fill(SHORT_HEADS, 0, 4 << SHORT_BITS);
-  if (level > 2) chainPrime(u32(INPUT), from);
+  if (level >= 3) memory.fill(SHORT_HEADS, 0, 4 << SHORT_BITS);
+  if (level == 1) fastPrime(u32(INPUT), from);
   else if (level == 2) twoPrime(u32(INPUT), from);
-  else fastPrime(u32(INPUT), from);
+  else chainPrime(u32(INPUT), from);
   let blockFrom = from;
   let position = from;
   while (position < end) {
@@ -62,10 +74,11 @@ export function deflate(window: u32, size: u32, isLast: bool, level: u32): u32 {
   return u32(at - OUTPUT);
 }
 
+/** Levels 1 and 2 take what one or two candidates offer; from 3 on more and more of them are looked at. */
 function match(from: u32, to: u32, end: u32, level: u32): u32 {
-  if (level <= 1) return fastSegment(from, to, end);
-  if (level <= 2) return twoSegment(from, to, end);
-  if (level == 3) return chainSegment(from, to, end, 4, 16, 0);
+  if (level == 1) return fastSegment(from, to, end);
+  if (level == 2) return twoSegment(from, to, end);
+  if (level == 3) return chainSegment(from, to, end, 6, 32, 0);
   if (level == 4) return chainSegment(from, to, end, 8, 32, 1);
   if (level == 5) return chainSegment(from, to, end, 16, 64, 1);
   if (level == 6) return chainSegment(from, to, end, 32, 96, 1);

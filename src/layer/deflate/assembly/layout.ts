@@ -10,8 +10,8 @@ export const PIECE_SIZE: u32 = 512 * 1024;
 export const WINDOW_SIZE: u32 = 32 * 1024;
 /** Input between two looks at whether a new block pays. */
 export const SEGMENT_SIZE: u32 = 16 * 1024;
-/** The longest block, in bytes of input; the last match of a segment may reach beyond. */
-export const BLOCK_SIZE: u32 = 256 * 1024;
+/** The longest block, in bytes of input: four stored ones. The last match of a segment may reach beyond. */
+export const BLOCK_SIZE: u32 = 240 * 1024;
 
 export const MIN_MATCH: u32 = 3;
 export const MAX_MATCH: u32 = 258;

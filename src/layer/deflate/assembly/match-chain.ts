@@ -72,14 +72,15 @@ function find(position: u32, best: u32, depth: u32, nice: u32, end: u32): void {
 }
 
 /**
- * Takes a match only if the position behind it (with `far`, the one behind that) has no better one. `end` is where
- * input ends. Returns the position behind the segment, which a match may have moved.
+ * Takes a match only if none of the next `lazy` positions has a better one. Of candidates at most `depth` are looked at,
+ * and none after one of `nice` bytes. `end` is where input ends. Returns the position behind the segment, which a match
+ * may have moved.
  */
 export function chainSegment(from: u32, to: u32, end: u32, depth: u32, nice: u32, lazy: u32): u32 {
   let position = from;
   let anchor = from;
   let out = last;
-  const safe = end - 8 < to && end > 8 ? end - 8 : to;
+  const safe = end - 8 < to ? end - 8 : to;
   while (position < safe) {
     find(position, 0, depth, nice, end);
     if (foundLength == 0) {
@@ -117,8 +118,9 @@ export function chainSegment(from: u32, to: u32, end: u32, depth: u32, nice: u32
   return anchor;
 }
 
-/** Whether a later match is worth the literals before it: a byte more is about six bits, a doubled distance one. */
+/** Whether a match `later` places behind another is worth the literals before it: a doubled distance costs a bit more. */
 @inline
 function gains(length: u32, distance: u32, than: u32, thanDistance: u32, later: u32): bool {
-  return 4 * i32(length - than) + (i32(clz(distance)) - i32(clz(thanDistance))) > i32(later > 1 ? 4 * (later - 1) + 2 : 2) - 0;
+  const nearer = i32(clz(distance)) - i32(clz(thanDistance));
+  return 4 * i32(length - than) + nearer > 4 * i32(later) - 2;
 }

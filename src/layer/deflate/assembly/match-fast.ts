@@ -1,4 +1,4 @@
-import { HEADS, MAX_MATCH, WINDOW_SIZE } from './layout';
+import { HEADS, INPUT, MAX_MATCH, WINDOW_SIZE } from './layout';
 import { extend } from './match-length';
 import { last, sequence, setLast } from './sequences';
 
@@ -16,24 +16,31 @@ export function fastPrime(from: u32, to: u32): void {
   for (let position = from; position < to; position += 2) store<u32>(entryOf(load<u64>(position)), position);
 }
 
+/**
+ * Takes what the last position with the same hash offers, and looks at ever fewer places the longer it finds nothing.
+ * `end` is where input ends. Returns the position behind the segment, which a match may have moved.
+ */
 export function fastSegment(from: u32, to: u32, end: u32): u32 {
   let position = from;
   let anchor = from;
   let out = last;
+  // Hashes take 8 bytes.
   const safe = end - 8 < to ? end - 8 : to;
   while (position < safe) {
     const bytes = load<u64>(position);
     const entry = entryOf(bytes);
-    let match = load<u32>(entry);
+    const match = load<u32>(entry);
     store<u32>(entry, position);
     if (position - match > WINDOW_SIZE || load<u32>(match) != u32(bytes)) {
       position += 1 + ((position - anchor) >> PATIENCE_BITS);
       continue;
     }
     let length = extend(position, match, 4, end);
+    // What skipping left out in front of the match, as far as there is input.
     const distance = position - match;
     let start = position;
-    while (start > anchor && length < MAX_MATCH && load<u8>(start - 1) == load<u8>(start - 1 - distance)) {
+    const lowest = anchor > u32(INPUT) + distance ? anchor : u32(INPUT) + distance;
+    while (start > lowest && length < MAX_MATCH && load<u8>(start - 1) == load<u8>(start - 1 - distance)) {
       start--;
       length++;
     }

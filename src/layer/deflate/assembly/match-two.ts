@@ -1,4 +1,4 @@
-import { HEADS, MAX_MATCH, WINDOW_SIZE } from './layout';
+import { HEADS, INPUT, MAX_MATCH, WINDOW_SIZE } from './layout';
 import { extend } from './match-length';
 import { last, sequence, setLast } from './sequences';
 
@@ -11,7 +11,7 @@ function entryOf(bytes: u64): usize {
 
 /** Makes positions of the window known. */
 export function twoPrime(from: u32, to: u32): void {
-  for (let position = from; position < to; position += 1) {
+  for (let position = from; position < to; position++) {
     const entry = entryOf(load<u64>(position));
     store<u64>(entry, (load<u64>(entry) << 32) | position);
   }
@@ -25,7 +25,8 @@ export function twoSegment(from: u32, to: u32, end: u32): u32 {
   let position = from;
   let anchor = from;
   let out = last;
-  const safe = end - 8 < to && end > 8 ? end - 8 : to;
+  // Hashes take 8 bytes.
+  const safe = end - 8 < to ? end - 8 : to;
   while (position < safe) {
     const bytes = load<u64>(position);
     const entry = entryOf(bytes);
@@ -52,10 +53,11 @@ export function twoSegment(from: u32, to: u32, end: u32): u32 {
       position += 1 + ((position - anchor) >> 6);
       continue;
     }
-    // What skipping left out in front of the match.
+    // What skipping left out in front of the match, as far as there is input.
     const distance = position - match;
     let start = position;
-    while (start > anchor && length < MAX_MATCH && load<u8>(start - 1) == load<u8>(start - 1 - distance)) {
+    const lowest = anchor > u32(INPUT) + distance ? anchor : u32(INPUT) + distance;
+    while (start > lowest && length < MAX_MATCH && load<u8>(start - 1) == load<u8>(start - 1 - distance)) {
       start--;
       length++;
     }
@@ -63,7 +65,7 @@ export function twoSegment(from: u32, to: u32, end: u32): u32 {
     out += 8;
     anchor = start + length;
     const stop = anchor < safe ? anchor : safe;
-    for (position++; position < stop; position += 1) {
+    for (position++; position < stop; position++) {
       const passed = entryOf(load<u64>(position));
       store<u64>(passed, (load<u64>(passed) << 32) | position);
     }

@@ -1,9 +1,18 @@
-import { BLOCK_COUNTS, DISTANCE_SYMBOLS, LENGTH_SLOTS, LITERAL_COUNTS, LITLEN_SYMBOLS, LOGARITHMS, SEGMENT_COUNTS, SYMBOLS } from './layout';
+import {
+  BLOCK_COUNTS,
+  DISTANCE_SYMBOLS,
+  LENGTH_SLOTS,
+  LITERAL_COUNTS,
+  LITLEN_SYMBOLS,
+  LOGARITHMS,
+  SEGMENT_COUNTS,
+  SYMBOLS,
+} from './layout';
 import { farOf, last, lengthOf, literalsOf } from './sequences';
 import { distanceSlot } from './slots';
 
-/** What a block's header takes, about, in bits. */
-const HEADER_BITS: i64 = 500;
+/** What a block must save to be one, in bits: about twice its header, since making codes takes time as well. */
+const HEADER_BITS: i64 = 1500;
 const ONE_BIT: i64 = 65536;
 
 /** Binary logarithms bit by bit, in whole numbers: the same on every machine. */
@@ -68,11 +77,10 @@ function add(counter: usize): void {
 
 /** Whether the segment takes less in a block of its own than in the open one, by the entropy of both. */
 export function isAnother(): bool {
-  return (
-    excess(0, LITLEN_SYMBOLS) + excess(LITLEN_SYMBOLS, DISTANCE_SYMBOLS) > HEADER_BITS * ONE_BIT
-  );
+  return excess(0, LITLEN_SYMBOLS) + excess(LITLEN_SYMBOLS, DISTANCE_SYMBOLS) > HEADER_BITS * ONE_BIT;
 }
 
+/** Bits in 1/65536 that one code for both takes more than one for each. */
 function excess(first: usize, symbols: usize): i64 {
   let open: u32 = 0;
   let added: u32 = 0;
@@ -87,6 +95,7 @@ function excess(first: usize, symbols: usize): i64 {
   return sum + weight(open + added) - weight(open) - weight(added);
 }
 
+/** The segment becomes part of the open block. */
 export function joinSegment(): void {
   for (let symbol: usize = 0; symbol < SYMBOLS; symbol++) {
     const counter = BLOCK_COUNTS + 4 * symbol;
