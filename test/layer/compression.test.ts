@@ -47,8 +47,9 @@ describe('compress', () => {
     expect(await digest('gzip')).toMatchInlineSnapshot(
       `"sha256:109dabd64123e8b675ff99c1a82d874c53a84126803751cb740cfa31f2f36ffb"`,
     );
-    expect(await digest('gzip', 1)).toMatchInlineSnapshot(
-      `"sha256:109dabd64123e8b675ff99c1a82d874c53a84126803751cb740cfa31f2f36ffb"`,
+    expect(await digest('gzip', 1)).toBe(await digest('gzip'));
+    expect(await digest('gzip', 6)).toMatchInlineSnapshot(
+      `"sha256:803b4934ec493a533f8d5c672832e4f48aa41692dd32d20aa6d9730080b2d253"`,
     );
     expect(await digest('zstd')).toMatchInlineSnapshot(
       `"sha256:db150829176baaa844071b93ca28d18fced1d629568813c5f4e01cdde6c81d53"`,
