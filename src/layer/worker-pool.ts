@@ -22,10 +22,10 @@ interface Task<Job, Result> {
   reject(error: Error): void;
 }
 
-/** More than these would wait for the thread that reads, hashes and writes. */
-const MOST_WORKERS = 4;
+/** What the thread that reads, hashes and writes keeps busy; each takes about ten megabytes. */
+const MOST_WORKERS = 3;
 
-/** How many workers to start: `OCISLIM_WORKERS`, or one a core, at most 4; a single core is this thread's. @throws OCISLIM_USAGE */
+/** How many workers to start: `OCISLIM_WORKERS`, or one a core, at most 3; a single core is this thread's. @throws OCISLIM_USAGE */
 export function workerCount(env: NodeJS.ProcessEnv = process.env): number {
   const wish = env['OCISLIM_WORKERS'];
   if (wish === undefined || wish === '') {

@@ -52,9 +52,9 @@ describe('workerPool', () => {
 });
 
 describe('workerCount', () => {
-  it('is one a core up to four, and none beside a single one', () => {
+  it('is one a core up to three, and none beside a single one', () => {
     const cores = availableParallelism();
-    expect(workerCount({})).toBe(cores === 1 ? 0 : Math.min(cores, 4));
+    expect(workerCount({})).toBe(cores === 1 ? 0 : Math.min(cores, 3));
   });
 
   it('is what OCISLIM_WORKERS says', () => {

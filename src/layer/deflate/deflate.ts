@@ -61,25 +61,27 @@ export function createDeflate(): Deflate {
   };
 }
 
-/** What a worker sends back: the compressed bytes, and the memory that the piece came in. */
+/** What a worker sends back: the memory that the piece came in, with what it was compressed to from its start on. */
 export interface DeflateResult {
-  readonly compressed: Uint8Array;
   readonly memory: ArrayBuffer;
+  /** In bytes. */
+  readonly size: number;
 }
 
 /**
  * The same as {@link Deflate.compress} on a thread that gets the module as its data. Text, since a file of its own would
- * have to be found at run time.
+ * have to be found at run time. It allocates nothing: what one thread allocates and another frees piles up. The memory of
+ * a piece has room for the window as well, which is more than a piece can grow by.
  */
 export const DEFLATE_WORKER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { memory, input, output, deflate } = new WebAssembly.Instance(workerData).exports;
+const all = new Uint8Array(memory.buffer);
 parentPort.on('message', ({ bytes, window, isLast, level }) => {
-  const all = new Uint8Array(memory.buffer);
   all.set(bytes, input.value);
   const size = deflate(window, bytes.length - window, Number(isLast), level);
-  const compressed = all.slice(output.value, output.value + size);
-  parentPort.postMessage({ compressed, memory: bytes.buffer }, [compressed.buffer, bytes.buffer]);
+  new Uint8Array(bytes.buffer).set(all.subarray(output.value, output.value + size));
+  parentPort.postMessage({ memory: bytes.buffer, size }, [bytes.buffer]);
 });
 parentPort.postMessage('ready');
 `;

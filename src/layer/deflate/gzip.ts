@@ -38,8 +38,9 @@ export async function* gzip(
   const compress = async (piece: Piece): Promise<Uint8Array> => {
     if (pool?.isReady) {
       const result = await pool.run(piece, [piece.bytes.buffer]);
+      const compressed = new Uint8Array(result.memory).slice(0, result.size);
       memory.giveBack(result.memory);
-      return result.compressed;
+      return compressed;
     }
     // A source that never waits would keep the event loop from learning that a worker has started.
     if (pool !== undefined) await setImmediate();

@@ -156,8 +156,8 @@ describe('workers', () => {
   const watch = (worker: Worker) => {
     started.push(worker);
     ready.push(once(worker, 'message'));
-    worker.on('message', ({ compressed }: DeflateResult) => {
-      if (compressed !== undefined) results++;
+    worker.on('message', ({ size }: DeflateResult) => {
+      if (size !== undefined) results++;
     });
   };
 
