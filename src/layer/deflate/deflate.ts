@@ -1,3 +1,4 @@
+import { lazily } from '../../lib/lazily.ts';
 import { WEBASSEMBLY } from './webassembly.generated.ts';
 
 // What is used of the WebAssembly JavaScript interface, which the types of Node 20 do not have.
@@ -43,8 +44,11 @@ export interface Deflate {
   compress(piece: Piece): Uint8Array;
 }
 
-/** Compiles the compressor. Its bytes depend on the piece alone, on every machine. */
-export function createDeflate(): Deflate {
+/**
+ * The compressor, compiled once: no call leaves anything behind for the next, so streams share it. Its bytes depend on the
+ * piece alone, on every machine.
+ */
+export const loadDeflate = lazily((): Deflate => {
   const module = new WebAssembly.Module(Buffer.from(WEBASSEMBLY, 'base64'));
   const { memory, input, output, pieceSize, windowSize, deflate } = new WebAssembly.Instance(module)
     .exports as Exports;
@@ -59,7 +63,7 @@ export function createDeflate(): Deflate {
       return all.slice(output.value, output.value + size);
     },
   };
-}
+});
 
 /** What a worker sends back: the memory that the piece came in, with what it was compressed to from its start on. */
 export interface DeflateResult {

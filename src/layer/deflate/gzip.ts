@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { type WorkerPool, workerPool } from '../worker-pool.ts';
-import { createDeflate, DEFLATE_WORKER, type DeflateResult, type Piece } from './deflate.ts';
+import { DEFLATE_WORKER, type DeflateResult, loadDeflate, type Piece } from './deflate.ts';
 import { cutPieces, pieceMemory } from './pieces.ts';
 
 /** No name, no time, no operating system: nothing in the header but that it is gzip (RFC 1952 § 2.3). */
@@ -31,19 +31,19 @@ export async function* gzip(
   source: AsyncIterable<Uint8Array>,
   { level, workers, signal }: GzipOptions,
 ): AsyncGenerator<Uint8Array> {
-  const deflate = createDeflate();
+  const deflate = loadDeflate();
   const memory = pieceMemory(deflate);
   let pool: WorkerPool<Piece, DeflateResult> | undefined;
   const underway: Promise<Uint8Array>[] = [];
   const compress = async (piece: Piece): Promise<Uint8Array> => {
+    // A source that never waits would keep the event loop from learning that a worker has started.
+    if (pool?.isReady === false) await setImmediate();
     if (pool?.isReady) {
       const result = await pool.run(piece, [piece.bytes.buffer]);
       const compressed = new Uint8Array(result.memory).slice(0, result.size);
       memory.giveBack(result.memory);
       return compressed;
     }
-    // A source that never waits would keep the event loop from learning that a worker has started.
-    if (pool !== undefined) await setImmediate();
     const compressed = deflate.compress(piece);
     memory.giveBack(piece.bytes.buffer);
     return compressed;
