@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -29,6 +30,7 @@ const SELDOM = Object.keys(dependencies).filter(
   (name) => !['commander', 'p-map', 'tar-stream', 'valibot'].includes(name),
 );
 
+await compressor();
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 await Promise.all([commandLine(), seldomPackages(), library()]);
@@ -118,4 +120,31 @@ function declarations() {
       .replace(/(from '|import\(')(\.[^']*)\.ts'/g, "$1$2.js'");
     writeFileSync(path, own);
   }
+}
+
+/**
+ * The compressor in WebAssembly, as a module: the tests, the bundle and a single executable all have it without looking
+ * for a file.
+ */
+async function compressor() {
+  const folder = 'src/layer/deflate';
+  const outputs = new Map();
+  const { error, stderr } = await asc.main(
+    [
+      `${folder}/assembly/index.ts`,
+      ...['--outFile', 'deflate.wasm', '--runtime', 'stub', '--initialMemory', '48'],
+      ...['-O3', '--converge', '--noAssert'],
+    ],
+    {
+      readFile: (name, base) =>
+        existsSync(join(base, name)) ? readFileSync(join(base, name), 'utf8') : null,
+      writeFile: (name, contents) => outputs.set(name, contents),
+      listFiles: () => [],
+      baseDir: root,
+    },
+  );
+  if (error) throw new Error(`${folder}: ${stderr}`, { cause: error });
+  const bytes = Buffer.from(outputs.get('deflate.wasm')).toString('base64');
+  const text = `/** Made by build.mjs from assembly/. */\nexport const WEBASSEMBLY =\n  '${bytes}';\n`;
+  writeFileSync(join(root, folder, 'webassembly.generated.ts'), text);
 }
