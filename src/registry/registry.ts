@@ -6,7 +6,7 @@ import { OcislimError } from '../lib/errors.ts';
 import type { Progress } from '../lib/progress.ts';
 import { authenticator, givenLookup } from './auth.ts';
 import { type Credential, credentialFinder } from './credentials.ts';
-import { diagnose, type Finding } from './diagnosis.ts';
+import type { Finding } from './diagnosis.ts';
 import { serverFinder } from './discovery.ts';
 import { certificateFolders } from './host-certificates.ts';
 import { discard, type Send } from './http.ts';
@@ -193,8 +193,9 @@ export function openRegistry(options: RegistryOptions): Registry {
         { hint: 'is it a registry? give its host and port alone, as in image names' },
       );
     },
-    diagnose: (reference, open) =>
-      diagnose(
+    diagnose: async (reference, open) => {
+      const { diagnose } = await import('./diagnosis.ts');
+      return diagnose(
         {
           reference,
           endpoints: endpointsOf(reference),
@@ -204,7 +205,8 @@ export function openRegistry(options: RegistryOptions): Registry {
           findCredential,
         },
         open,
-      ),
+      );
+    },
     send: transport.send,
     close: async () => {
       for (const [repository, session] of begun) await cancelUpload(repository, session.url);

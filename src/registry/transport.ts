@@ -3,12 +3,12 @@ import { pipeline, type Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { VERSION } from '../version.ts';
 import { isLoopback } from './address.ts';
+import { readCaFile } from './ca-file.ts';
 import { connectionError } from './connection-errors.ts';
 import { readHostCertificates } from './host-certificates.ts';
 import type { HttpRequest, HttpResponse, Send } from './http.ts';
 import { proxyFor } from './proxy.ts';
 import type { Route } from './route.ts';
-import { readCaFile } from './trust.ts';
 
 export interface TransportOptions {
   readonly caFile?: string | undefined;
@@ -42,13 +42,15 @@ export function createTransport(options: TransportOptions = {}): Transport {
     const folders = options.certificateFolders ?? [];
     const own = url.protocol === 'https:' ? readHostCertificates(url.host, folders) : undefined;
     const proxy = proxyFor(url, env)?.url;
-    const name = `${loopback} ${unverified} ${proxy?.href ?? ''} ${own === undefined ? '' : url.host}`;
+    const secure = [url, proxy].some((each) => each?.protocol === 'https:');
+    const name = `${secure} ${loopback} ${unverified} ${proxy?.href ?? ''} ${own === undefined ? '' : url.host}`;
     let made = routes.get(name);
     if (made === undefined) {
       const { caFile } = options;
-      made = import('./route.ts').then(({ createRoute }) =>
-        createRoute({ loopback, proxy, unverified, own, caFile, env }),
-      );
+      const way = { loopback, proxy, unverified, own, caFile, env };
+      made = secure
+        ? import('./secure-route.ts').then(({ createSecureRoute }) => createSecureRoute(way))
+        : import('./route.ts').then(({ createRoute }) => createRoute(way));
       routes.set(name, made);
     }
     return made;

@@ -168,6 +168,20 @@ describe('proxies', () => {
     expect(secure.seen[0]?.headers).not.toHaveProperty('proxy-authorization');
   });
 
+  it('may speak TLS themselves, and are checked like any server', async () => {
+    const secure = await httpServer(() => ({ body: 'secure' }), { tls });
+    const plain = await httpServer(() => ({ body: 'plain' }));
+    const one = await proxyTo(secure.host, { tls });
+    const two = await proxyTo(plain.host, { tls });
+    const env = { https_proxy: one.url, http_proxy: two.url };
+    const { get } = transportOf({ env, caFile: fixture('cert.pem') });
+    expect(await get('https://registry.example/v2/', { unverified: true })).toMatchObject({ text: 'secure' });
+    expect(await get('http://registry.example/v2/')).toMatchObject({ text: 'plain' });
+    await expect(
+      transportOf({ env }).get('https://registry.example/v2/', { unverified: true }),
+    ).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_TLS' });
+  });
+
   it('that refuse say so', async () => {
     const proxy = await proxyTo('127.0.0.1:9', { tunnels: false });
     const { get } = transportOf({ env: { https_proxy: proxy.url } });

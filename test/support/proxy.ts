@@ -11,7 +11,10 @@ export interface Proxy {
 }
 
 /** A proxy on loopback that sends everything to `target` (`HOST:PORT`), whatever is asked for; it ends with its test. */
-export async function proxyTo(target: string, { tunnels = true } = {}): Promise<Proxy> {
+export async function proxyTo(
+  target: string,
+  { tunnels = true, tls }: { tunnels?: boolean; tls?: { key: string; cert: string } } = {},
+): Promise<Proxy> {
   const asked: string[] = [];
   const logins: string[] = [];
   const note = ({ method, url, headers }: IncomingMessage) => {
@@ -20,12 +23,13 @@ export async function proxyTo(target: string, { tunnels = true } = {}): Promise<
     if (login !== undefined) logins.push(login);
   };
   const [host = '', port] = target.split(':');
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     note(request);
     const { pathname } = new URL(request.url ?? '/', 'http://x');
     const options = { host, port, path: pathname, method: request.method };
     request.pipe(httpRequest(options, (answer) => answer.pipe(response)));
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   server.on('connect', (request, socket) => {
     note(request);
     if (!tunnels) {
@@ -45,5 +49,5 @@ export async function proxyTo(target: string, { tunnels = true } = {}): Promise<
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  return { url: `http://127.0.0.1:${address.port}`, asked, logins };
+  return { url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${address.port}`, asked, logins };
 }
