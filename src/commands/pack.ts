@@ -24,6 +24,7 @@ export function packCommand(signal: AbortSignal): Command {
       'start the image before it is delivered: without arguments, or with one word or a JSON array of them',
     )
     .option('--push', 'push every tag')
+    .option('--push-by-digest', "push to the tags' repositories under the digest alone, for index create")
     .option('--load', 'load into the local docker or podman')
     .option('-l, --label <key=value>', 'label; repeatable', collect)
     .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)

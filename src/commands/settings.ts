@@ -27,6 +27,7 @@ export interface PackOptions {
   readonly tag?: readonly string[];
   readonly output?: readonly string[];
   readonly push?: boolean;
+  readonly pushByDigest?: boolean;
   readonly load?: boolean;
   readonly platform?: string;
   readonly dest?: string;
@@ -56,6 +57,12 @@ export interface PackOptions {
   readonly metadataFile?: string;
 }
 
+/** What holds for one run: settings that a project file has, too, and those that only a command line has. */
+type RunSettings = Partial<PackSettings> & {
+  readonly dryRun: boolean;
+  readonly pushByDigest?: boolean | undefined;
+};
+
 /**
  * The settings that hold for this run: the command line's, over those of the named target, over the project file's.
  * Maps (environment, labels, annotations) are merged by key; everything else is replaced.
@@ -66,7 +73,7 @@ export function settingsFor(
   options: PackOptions,
   project: ProjectConfig | undefined,
   command: 'pack' | 'check' = 'pack',
-): Partial<PackSettings> & { readonly dryRun: boolean } {
+): RunSettings {
   const target =
     project !== undefined && path !== undefined && project.targets.includes(path) ? path : undefined;
   const configured: Partial<PackSettings> =
@@ -96,10 +103,7 @@ export function settingsFor(
 }
 
 /** Checks settings and turns them into what `pack` takes. @throws OCISLIM_USAGE and what the parsers throw */
-export function requestOf(
-  settings: Partial<PackSettings> & { readonly dryRun: boolean },
-  env: NodeJS.ProcessEnv,
-): PackRequest {
+export function requestOf(settings: RunSettings, env: NodeJS.ProcessEnv): PackRequest {
   const command = (option: string, value: string | readonly string[] | undefined) =>
     typeof value === 'string' ? commandOf(option, value) : value;
   return {
@@ -107,7 +111,7 @@ export function requestOf(
     base: settings.base,
     tags: settings.tag ?? [],
     outputs: settings.output ?? [],
-    push: settings.push ?? false,
+    push: settings.pushByDigest ? 'by-digest' : (settings.push ?? false),
     load: settings.load ?? false,
     platforms: (settings.platform ?? []).map(parsePlatform),
     dest: settings.dest === undefined ? undefined : imagePath(settings.dest),

@@ -14,7 +14,7 @@ import { keepInStore } from '../transports/store.ts';
 import { assemble } from './assemble.ts';
 import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
-import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
+import { deliver, planDelivery, requireTagsToPush, withoutTags } from './deliver.ts';
 import type { Input, Inputs } from './inputs.ts';
 import { namesOf } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -82,7 +82,8 @@ async function packFound(found: FoundInputs, request: PackRequest, context: Cont
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
   const delivered = await deliver(artifact, references, plan, request.created, context);
-  return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+  const names = request.push === 'by-digest' ? withoutTags(references) : references;
+  return describeResult({ artifact, images, appLayers, references: names, base, delivered, check });
 }
 
 /**
