@@ -32,6 +32,7 @@ export function packCommand(signal: AbortSignal): Command {
     .option('--stop-signal <signal>', 'signal that asks it to stop')
     .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
     .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)')
+    .option('--watch', 'pack again whenever what is packed changes, until Ctrl-C')
     .option('--dry-run', 'say what would be done, write nothing')
     .option('--digest-file <file>', "write the result's digest there")
     .option('--metadata-file <file>', 'write the result as JSON there')
@@ -45,9 +46,21 @@ export function packCommand(signal: AbortSignal): Command {
         ]);
         const settings = settingsFor(path, options, session.project);
         const request = requestOf(settings, session.context.env);
-        const result = await pack(request, await lockedContext(session, settings.locked));
-        if (!request.dryRun) await writeResultFiles(settings, result);
-        showResult(result, request, session);
+        const context = await lockedContext(session, settings.locked);
+        const packOnce = async () => {
+          const result = await pack(request, context);
+          if (!request.dryRun) await writeResultFiles(settings, result);
+          showResult(result, request, session);
+          return result;
+        };
+        if (options.watch !== true) {
+          await packOnce();
+          return;
+        }
+        const { packWhileWatching } = await import('./watching.ts');
+        const ownFiles = [settings.digestFile, settings.metadataFile];
+        const verbose = options.verbose === true;
+        await packWhileWatching({ request, ownFiles, verbose, packOnce }, session, signal);
       });
     });
 }

@@ -53,6 +53,7 @@ export interface PackOptions {
   readonly offline?: boolean;
   readonly locked?: boolean;
   readonly dryRun?: boolean;
+  readonly watch?: boolean;
   readonly digestFile?: string;
   readonly metadataFile?: string;
 }
