@@ -96,7 +96,8 @@ describeWithPeers('jobs that push', ['docker-registry', 'bash'], () => {
       const setup = job();
       const owned = join(setup.cwd, 'owned');
       const path = `"; touch ${owned}; $(touch ${owned})`;
-      const { failed } = await runCompositeAction(ACTION, { tags: 'hello:1', path, options: path }, setup);
+      const options = `--label\na=${path}`;
+      const { failed } = await runCompositeAction(ACTION, { tags: 'hello:1', path, options }, setup);
       expect(failed?.stderr).toContain('no such file');
       expect(existsSync(owned)).toBe(false);
     });
