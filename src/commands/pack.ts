@@ -5,6 +5,14 @@ import { showResult, writeResultFiles } from './results.ts';
 import { withSession } from './session.ts';
 import type { PackOptions } from './settings.ts';
 
+const EXAMPLES = `
+Examples:
+  ocislim pack ./hello                              a layout, ./hello.oci
+  ocislim pack ./hello -t ghcr.io/me/hello:1 --push
+  ocislim pack ./hello-go -t hello:dev --load --watch
+  ocislim pack ./hello -t ghcr.io/me/hello:1 --push-by-digest   one job of several that index create joins
+`;
+
 export function packCommand(signal: AbortSignal): Command {
   const command = new Command('pack')
     .description('put a program on a base, compiled first where it is source: one more layer, one image')
@@ -13,6 +21,7 @@ export function packCommand(signal: AbortSignal): Command {
       "source, program, .jar, .zip, a pattern such as 'dist/hello-{os}-{arch}', or a target of ocislim.toml",
     );
   return imageOptions(command)
+    .addHelpText('after', EXAMPLES)
     .option('-t, --tag <ref>', 'name of the result; repeatable', collect)
     .option(
       '-o, --output <dest>',
