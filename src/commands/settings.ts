@@ -29,6 +29,7 @@ export interface PackOptions {
   readonly tag?: readonly string[];
   readonly output?: readonly string[];
   readonly push?: boolean;
+  readonly pushByDigest?: boolean;
   readonly load?: boolean;
   readonly platform?: string;
   readonly dest?: string;
@@ -59,9 +60,16 @@ export interface PackOptions {
   readonly sbomDir?: string;
   readonly provenance?: boolean;
   readonly provenanceFile?: string;
+  readonly watch?: boolean;
   readonly digestFile?: string;
   readonly metadataFile?: string;
 }
+
+/** What holds for one run: settings that a project file has, too, and those that only a command line has. */
+type RunSettings = Partial<PackSettings> & {
+  readonly dryRun: boolean;
+  readonly pushByDigest?: boolean | undefined;
+};
 
 /**
  * The settings that hold for this run: the command line's, over those of the named target, over the project file's.
@@ -73,7 +81,7 @@ export function settingsFor(
   options: PackOptions,
   project: ProjectConfig | undefined,
   command: 'pack' | 'check' = 'pack',
-): Partial<PackSettings> & { readonly dryRun: boolean } {
+): RunSettings {
   const target =
     project !== undefined && path !== undefined && project.targets.includes(path) ? path : undefined;
   const configured: Partial<PackSettings> =
@@ -103,10 +111,7 @@ export function settingsFor(
 }
 
 /** Checks settings and turns them into what `pack` takes. @throws OCISLIM_USAGE and what the parsers throw */
-export function requestOf(
-  settings: Partial<PackSettings> & { readonly dryRun: boolean },
-  env: NodeJS.ProcessEnv,
-): PackRequest {
+export function requestOf(settings: RunSettings, env: NodeJS.ProcessEnv): PackRequest {
   const command = (option: string, value: string | readonly string[] | undefined) =>
     typeof value === 'string' ? commandOf(option, value) : value;
   return {
@@ -114,7 +119,7 @@ export function requestOf(
     base: settings.base,
     tags: settings.tag ?? [],
     outputs: settings.output ?? [],
-    push: settings.push ?? false,
+    push: settings.pushByDigest ? 'by-digest' : (settings.push ?? false),
     load: settings.load ?? false,
     platforms: (settings.platform ?? []).map(parsePlatform),
     dest: settings.dest === undefined ? undefined : imagePath(settings.dest),

@@ -73,7 +73,8 @@ function requireNothingToCompile(path: string, { build, recipe, bin }: CompileRe
   });
 }
 
-async function recogniseRequested(
+/** What a source is, as the request wants it compiled. @throws what recognising throws */
+export async function recogniseRequested(
   source: Source,
   shown: string,
   { build, artifact, recipe, bin, env = {} }: CompileRequest,

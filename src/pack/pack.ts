@@ -14,7 +14,7 @@ import { keepInStore } from '../transports/store.ts';
 import { assemble } from './assemble.ts';
 import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
-import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
+import { deliver, planDelivery, requireTagsToPush, withoutTags } from './deliver.ts';
 import { makeDocuments } from './documents.ts';
 import type { Input, Inputs } from './inputs.ts';
 import { namesOf } from './names.ts';
@@ -100,7 +100,17 @@ async function packFound(
   const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
   const delivered = await deliver(artifact, references, plan, request.created, context, documents);
   if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
-  return describeResult({ artifact, images, appLayers, references, base, delivered, documents, check });
+  const names = request.push === 'by-digest' ? withoutTags(references) : references;
+  return describeResult({
+    artifact,
+    images,
+    appLayers,
+    references: names,
+    base,
+    delivered,
+    documents,
+    check,
+  });
 }
 
 /**

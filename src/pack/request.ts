@@ -5,6 +5,7 @@ import type { ConfigChanges } from '../image/mutate.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
+import type { Push } from './deliver.ts';
 import type { DocumentsRequest } from './documents.ts';
 import type { Signer } from './sign.ts';
 
@@ -40,7 +41,8 @@ export interface PackRequest {
   readonly tags: readonly string[];
   /** Where to write, as on the command line: `oci:DIR`, `docker-archive:FILE`, `-`… */
   readonly outputs: readonly string[];
-  readonly push: boolean;
+  /** `by-digest`: to the repositories of `tags`, which get no tag. */
+  readonly push: Push;
   readonly load: boolean;
   /** None: the program's own platform. */
   readonly platforms: readonly Platform[];

@@ -1,5 +1,6 @@
 import { type ClientRequest, type RequestOptions, request } from 'node:http';
 import { Agent, request as tlsRequest } from 'node:https';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from 'node:tls';
 import { OcislimError } from '../lib/errors.ts';
@@ -19,7 +20,7 @@ export function createSecureRoute(options: RouteOptions): Route {
     request: (url, asked) =>
       proxy === undefined || url.protocol === 'https:'
         ? tlsRequest(url, { ...asked, agent })
-        : tlsRequest({ ...placeOf(proxy), ...throughProxy(url, proxy, asked), agent: proxyAgent }),
+        : tlsRequest({ ...securePlaceOf(proxy), ...throughProxy(url, proxy, asked), agent: proxyAgent }),
     close: () => {
       agent.destroy();
       proxyAgent?.destroy();
@@ -27,12 +28,19 @@ export function createSecureRoute(options: RouteOptions): Route {
   };
 }
 
+/** The proxy's own name is what its certificate must have, and not the Host that it is sent. */
+function securePlaceOf(proxy: URL): RequestOptions & { servername: string } {
+  const place = placeOf(proxy);
+  const host = place.host ?? '';
+  return { ...place, servername: isIP(host) === 0 ? host : '' };
+}
+
 /** What an agent connects with where a proxy is to carry the bytes to the server unseen (RFC 9110 § 9.3.6). */
 function tunnelsThrough(proxy: URL, agent: Agent | undefined) {
   const begin = (options: RequestOptions): ClientRequest =>
     agent === undefined
       ? request({ ...placeOf(proxy), ...options })
-      : tlsRequest({ ...placeOf(proxy), ...options, agent });
+      : tlsRequest({ ...securePlaceOf(proxy), ...options, agent });
   return (target: ConnectionOptions, done: (error: Error | null, socket?: Duplex) => void): void => {
     const name = target.host?.includes(':') ? `[${target.host}]` : target.host;
     const path = `${name}:${target.port ?? 443}`;
