@@ -19,8 +19,10 @@ const COMMONJS = [
   'const require=$r(import.meta.url),__dirname=$d($f(import.meta.url));',
 ].join(';');
 
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
+mkdirSync(dist, { recursive: true });
+// The standalone executable is made by itself, and may be what tests are running.
+for (const name of readdirSync(dist))
+  if (name !== 'standalone') rmSync(join(dist, name), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   entryPoints: { cli: 'src/cli.ts', index: 'src/index.ts' },
