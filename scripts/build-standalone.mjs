@@ -3,7 +3,7 @@
 //
 //     npm run build:standalone
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,6 +17,31 @@ const require = createRequire(import.meta.url);
 /** Where the executable shows the files that were put into it. */
 const INSIDE = '/$bunfs/root';
 
+/**
+ * Extended attributes by the C library itself. A native module would be looked for in the folder that the executable is
+ * started in, whosever that is; one inside it would be written to a file of the temporary folder, and stay there.
+ */
+const XATTR = `
+const { dlopen } = require('bun:ffi');
+const { symbols } = dlopen('libc.so.6', {
+  lsetxattr: { args: ['cstring', 'cstring', 'ptr', 'usize', 'i32'], returns: 'i32' },
+});
+const text = (value) => {
+  if (value.includes('\\0')) throw new Error('lsetxattr: no name');
+  return Buffer.from(value + '\\0');
+};
+exports.setAttributeSync = (path, name, value) => {
+  if (symbols.lsetxattr(text(path), text(name), value, value.length, 0) !== 0) throw new Error('lsetxattr: refused');
+};`;
+
+const xattr = {
+  name: 'xattr',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^@napi-rs\/xattr$/ }, () => ({ path: 'xattr', namespace: 'xattr' }));
+    onLoad({ filter: /.*/, namespace: 'xattr' }, () => ({ contents: XATTR }));
+  },
+};
+
 const folder = mkdtempSync(join(tmpdir(), 'standalone-'));
 try {
   const bun = installBun(join(folder, 'bun'));
@@ -26,7 +51,7 @@ try {
     join(dirname(require.resolve('@bokuweb/zstd-wasm')), 'zstd.wasm'),
   ].map((path) => copied(path, source));
   const main = join(source, 'main.cjs');
-  await bundle(main, xattrBinding(source));
+  await bundle(main);
   mkdirSync(dirname(target), { recursive: true });
   // What lies about in the folder that it is started in is none of its business: Bun would read settings there.
   const settled = ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(
@@ -49,12 +74,13 @@ function installBun(prefix) {
     cwd: prefix,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  const machine = { x64: 'x64', arm64: 'aarch64' }[process.arch];
-  return join(prefix, `node_modules/@oven/bun-${process.platform}-${machine}/bin/bun`);
+  // npm has taken the one that is for this machine.
+  const own = join(prefix, 'node_modules/@oven');
+  return join(own, readdirSync(own)[0], 'bin/bun');
 }
 
 /** One script, in which everything is still loaded when it is first asked for. */
-async function bundle(outfile, binding) {
+async function bundle(outfile) {
   await build({
     absWorkingDir: root,
     stdin: {
@@ -76,41 +102,10 @@ async function bundle(outfile, binding) {
     },
     // Bun's own writes U+FFFD for the halves of pairs that stand for bytes which are not UTF-8 (src/layer/byte-text.ts).
     alias: { 'node:path': require.resolve('path-browserify') },
-    plugins: [embeddedXattr(binding)],
-    external: ['*.node'],
+    plugins: [xattr],
+    external: ['bun:ffi'],
     logLevel: 'warning',
   });
-}
-
-/**
- * The native code for this machine. Left to be looked for, it would be taken from a node_modules of the folder that the
- * executable is started in, whosever that is.
- */
-function embeddedXattr(binding) {
-  return {
-    name: 'embedded-xattr',
-    setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter: /^@napi-rs\/xattr$/ }, () => ({ path: 'xattr', namespace: 'embedded' }));
-      onLoad({ filter: /.*/, namespace: 'embedded' }, () => ({
-        contents:
-          binding === undefined
-            ? "throw new Error('no extended attributes here');"
-            : `module.exports = require(${JSON.stringify(binding)});`,
-      }));
-    },
-  };
-}
-
-/** @returns undefined where the package has nothing for this machine */
-function xattrBinding(source) {
-  const name = `${process.platform}-${process.arch}-gnu`;
-  try {
-    const from = createRequire(require.resolve('@napi-rs/xattr'));
-    copied(from.resolve(`@napi-rs/xattr-${name}`), source);
-    return `./xattr.${name}.node`;
-  } catch {
-    return undefined;
-  }
 }
 
 function copied(path, to) {

@@ -1,10 +1,14 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { getAttributeSync } from '@napi-rs/xattr';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PackResult } from '../../src/pack/request.ts';
+import { writeLayout } from '../support/bases.ts';
 import { must, ocislim, type Ran, root, run } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { describeWithPeers } from '../support/peers.ts';
+import { END, member, pax } from '../support/tars.ts';
 import { tempDir } from '../support/temp.ts';
 
 const made = join(root, 'dist/standalone/ocislim');
@@ -14,7 +18,7 @@ const built = await run(process.execPath, [join(root, 'scripts/build-standalone.
 
 describeWithPeers(
   'the standalone executable',
-  ['docker-registry'],
+  ['docker-registry', 'bwrap'],
   () => {
     const bare = tempDir();
     const executable = join(bare, 'ocislim');
@@ -94,6 +98,28 @@ describeWithPeers(
       const pack = [executable, 'pack', './hello', '-o', join(bare, 'other.tar')];
       const ran = await run('/usr/bin/env', ['-i', `HOME=${tempDir()}`, ...pack], { cwd });
       expect([ran.code, readdirSync(cwd)]).toEqual([0, before]);
+    });
+
+    it('runs an image, whose files keep their extended attributes', async () => {
+      const cwd = tempDir();
+      const temporary = tempDir();
+      const tar = Buffer.concat([
+        pax({ 'SCHILY.xattr.user.note': 'ü' }),
+        member('hello', readFileSync(join(root, 'testdata/hello')), { mode: 0o755 }),
+        END,
+      ]);
+      writeLayout(join(cwd, 'marked'), 'amd64', [gzipSync(tar)]);
+      const store = join(cwd, 'store');
+      // The sandbox needs programs of the system, and gets no Node.
+      const env = ['-i', 'PATH=/usr/bin:/bin', `OCISLIM_HOME=${store}`, `TMPDIR=${temporary}`];
+      const ran = await run('/usr/bin/env', [...env, executable, 'run', '-q', 'oci:marked', '/hello'], {
+        cwd,
+      });
+      expect(ran).toMatchObject({ code: 0, stdout: 'hello world\n' });
+      const [chain = ''] = readdirSync(join(store, 'roots'));
+      const hello = join(store, 'roots', chain, 'rootfs/hello');
+      expect(getAttributeSync(hello, 'user.note')?.toString()).toBe('ü');
+      expect(readdirSync(temporary)).toEqual([]);
     });
 
     it('ends with the codes of the package', async () => {
