@@ -31,8 +31,10 @@ const SELDOM = Object.keys(dependencies).filter(
 );
 
 await compressor();
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
+mkdirSync(dist, { recursive: true });
+// The standalone executable is made by itself, and may be what tests are running.
+for (const name of readdirSync(dist))
+  if (name !== 'standalone') rmSync(join(dist, name), { recursive: true, force: true });
 await Promise.all([commandLine(), seldomPackages(), library()]);
 
 /**

@@ -163,9 +163,9 @@ function hash(text: string): string {
   return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }
 
-/** Beside this file in the sources; beside the bundle, or above a chunk of it, in the package. */
+/** Beside this file in the sources; beside the bundle, or above a chunk of it, in the package; flat in the executable. */
 async function asset(name: string): Promise<string> {
-  const candidates = ['./page/', '../page/'].map((folder) =>
+  const candidates = ['./page/', '../page/', './'].map((folder) =>
     fileURLToPath(new URL(folder + name, import.meta.url)),
   );
   const path = candidates.find((each) => existsSync(each));

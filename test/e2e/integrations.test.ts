@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { bin, must, ocislim, packed, root, succeeded } from '../support/cli.ts';
+import { must, ocislim, packed, root, succeeded } from '../support/cli.ts';
 import { runCompositeAction } from '../support/composite-action.ts';
 import { type DockerRegistry, HTPASSWD, startRegistry } from '../support/docker-registry.ts';
 import { startContainerd } from '../support/engines.ts';
@@ -10,6 +10,7 @@ import { npxFolder, VERSION } from '../support/npx.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { tempDir } from '../support/temp.ts';
 
+const bin = join(root, 'bin/ocislim.js');
 const ACTION = join(root, 'action.yml');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 

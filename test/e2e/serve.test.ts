@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bin, must, packed, root, run } from '../support/cli.ts';
+import { must, ocislimCommand, packed, root, run } from '../support/cli.ts';
 import { podmanArgs, startContainerd, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { type Background, startProcess } from '../support/processes.ts';
@@ -24,8 +24,9 @@ async function serving(source: readonly string[] = []): Promise<Serving> {
     env,
   });
   const sources = source.map((each) => each.replace('LAYOUT', join(folder, 'layout')));
-  const args = [bin, 'serve', ...sources, '--port', '0', '-v'];
-  const server = await startProcess(process.execPath, args, (out) => out.includes('Ctrl-C'), { env });
+  const [command, ...words] = ocislimCommand;
+  const args = [...words, 'serve', ...sources, '--port', '0', '-v'];
+  const server = await startProcess(command, args, (out) => out.includes('Ctrl-C'), { env });
   const host = /^127\.0\.0\.1:\d+$/m.exec(server.output())?.[0] ?? '';
   return { host, digest: made.digest, imageId: made.platforms[0]?.imageId ?? '', server };
 }

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bin, must, root } from '../support/cli.ts';
+import { must, ocislimCommand, root } from '../support/cli.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { type Background, startProcess } from '../support/processes.ts';
@@ -31,7 +31,7 @@ const ROUNDS = /^(?:packed in|failed after) .*; watching \d+ files?, Ctrl-C ends
 
 /** Watches with everything on one stream, so that what is waited for cannot be on the other. */
 async function watching(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Background> {
-  const command = ['cd "$1" && shift && exec "$@" 2>&1', 'sh', cwd, process.execPath, bin, 'pack'];
+  const command = ['cd "$1" && shift && exec "$@" 2>&1', 'sh', cwd, ...ocislimCommand, 'pack'];
   return startProcess('sh', ['-c', ...command, ...args, '--watch'], (out) => out.match(ROUNDS) !== null, {
     env: { OCISLIM_HOME: tempDir(), ...env },
   });
