@@ -17,10 +17,13 @@ export async function pushAlpine(bench: Bench): Promise<string> {
   return name;
 }
 
-/** Debian with this machine's Go in the registry, in two gzipped layers; gives its name. */
+/**
+ * Debian with this machine's Go in the registry, in two gzipped layers; gives its name. With what else golang images have:
+ * git and binutils, as far as they are installed here.
+ */
 export async function pushGolang(bench: Bench): Promise<string> {
   const folder = bench.folder('golang');
-  writeBaseLayout(join(folder, 'debian'), debianWith([]));
+  writeBaseLayout(join(folder, 'debian'), debianWith(['git', 'binutils']));
   const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
   const parts = ['src', 'pkg', 'go.env', 'VERSION'].filter((part) => existsSync(join(goroot, part)));
   const name = `${bench.host}/golang:1`;

@@ -14,44 +14,51 @@ export interface Measured {
   readonly failure?: string;
 }
 
-interface Record_ {
+interface Tally {
   readonly times: number[];
   memory: number;
   failure?: string;
 }
 
+/** Waits until nothing is waiting to be written to the disk. */
+const settleDisk = () => {
+  execFileSync('sync');
+};
+
 /**
  * Runs the contenders of a case in turns. Each run begins with the next of them, and with nothing waiting to be
  * written to the disk, so that none pays for another's writes. Who fails once is left out from then on.
  * @param folder where files of the measurement may be
+ * @param settle what happens right before each run
  */
 export async function inTurns(
   { runs: ofCase, warmUps, hasMemory }: Pick<Case, 'runs' | 'warmUps' | 'hasMemory'>,
   contenders: readonly Contender[],
   folder: string,
+  settle: () => void = settleDisk,
 ): Promise<readonly Measured[]> {
-  const records = new Map<Contender, Record_>(
+  const tallies = new Map<Contender, Tally>(
     contenders.map((contender) => [contender, { times: [], memory: 0 }]),
   );
   for (let run = -warmUps; run < ofCase; run++) {
     const first = Math.max(run, 0) % contenders.length;
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
-      const record = records.get(contender);
-      if (record === undefined || record.failure !== undefined || run >= (contender.runs ?? ofCase)) continue;
+      const tally = tallies.get(contender);
+      if (tally === undefined || tally.failure !== undefined || run >= (contender.runs ?? ofCase)) continue;
       try {
         await contender.before?.(run);
-        execFileSync('sync');
+        settle();
         const { time, memory } = await runAll(contender.commands(run), hasMemory ? folder : undefined);
         if (run < 0) continue;
-        record.times.push(time);
-        record.memory = Math.max(record.memory, memory);
+        tally.times.push(time);
+        tally.memory = Math.max(tally.memory, memory);
       } catch (error) {
-        record.failure = error instanceof Error ? error.message : String(error);
+        tally.failure = error instanceof Error ? error.message : String(error);
       }
     }
   }
   const measured: Measured[] = [];
-  for (const [contender, { times, memory, failure }] of records) {
+  for (const [contender, { times, memory, failure }] of tallies) {
     if (failure !== undefined) {
       measured.push({ contender, times, figures: {}, failure });
       continue;

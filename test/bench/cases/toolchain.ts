@@ -26,9 +26,11 @@ function own(bench: Bench, golang: string): readonly Contender[] {
     const store = join(bench.folder(`toolchain-${name}`), 'store');
     return {
       name,
-      how: '`run IMAGE true`: pulls, unpacks into its store, starts',
+      how: '`run --entrypoint true IMAGE`: pulls, unpacks into its store, starts',
       before: () => rmSync(store, { recursive: true, force: true }),
-      commands: () => [{ argv: [...argv, 'run', '-q', golang, 'true'], env: { OCISLIM_HOME: store } }],
+      commands: () => [
+        { argv: [...argv, 'run', '-q', '--entrypoint', 'true', golang], env: { OCISLIM_HOME: store } },
+      ],
     };
   });
 }
