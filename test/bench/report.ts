@@ -23,12 +23,24 @@ export function isFailure({ case: { bars }, measured, verdicts }: Outcome): bool
 const ms = (value: number) => (value < 10_000 ? `${value.toFixed(0)} ms` : `${(value / 1000).toFixed(1)} s`);
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const HEAD = ['', 'median', 'quartiles', 'least', 'most', 'runs', 'ocislim ÷ it', 'memory', 'layer', 'ms/MB'];
+const HEAD = [
+  '',
+  'median',
+  'quartiles',
+  'least',
+  'most',
+  'runs',
+  'ocislim ÷ it',
+  'memory',
+  'layer',
+  'archive',
+  'ms/MB',
+];
 
 function row({ contender, times, figures }: Measured, own: number | undefined): readonly string[] {
   if (times.length === 0) return [contender.name];
   const { min, lower, median, upper, max }: Spread = spread(times);
-  const { memory, layer, rate } = figures;
+  const { memory, layer, archive, rate } = figures;
   return [
     contender.name,
     ms(median),
@@ -39,6 +51,7 @@ function row({ contender, times, figures }: Measured, own: number | undefined): 
     own === undefined || contender.name === 'ocislim' ? '' : (own / median).toFixed(2),
     memory === undefined ? '' : megabytes(memory),
     layer === undefined ? '' : megabytes(layer),
+    archive === undefined ? '' : megabytes(archive),
     rate === undefined ? '' : rate.toFixed(1),
   ];
 }

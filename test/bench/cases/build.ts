@@ -13,9 +13,29 @@ interface Builder extends Pick<Contender, 'name' | 'how' | 'commands'> {
   readonly forget: () => void | Promise<void>;
 }
 
-async function builders(bench: Bench, label: string, context: string): Promise<readonly Builder[]> {
+interface Builders {
+  readonly context: string;
+  readonly all: readonly Builder[];
+}
+
+const opened = new WeakMap<Bench, Promise<Builders>>();
+
+/** One set for all cases of a run, so that a case finds what the one before has built. */
+function buildersOf(bench: Bench): Promise<Builders> {
+  const builders = opened.get(bench) ?? openBuilders(bench);
+  opened.set(bench, builders);
+  return builders;
+}
+
+async function openBuilders(bench: Bench): Promise<Builders> {
+  const [golang, alpine] = [await bench.golang(), await bench.alpine()];
+  const context = bench.folder('build-context');
+  const builder = `FROM ${golang} AS builder\nWORKDIR /go\nCOPY hello.go .\nRUN go build hello.go\n`;
+  const result = `FROM ${alpine}\nCOPY --from=builder /go/hello /usr/local/bin/hello\n`;
+  writeFileSync(join(context, 'Dockerfile'), `${builder}${result}`);
+  writeFileSync(join(context, 'hello.go'), HELLO);
   const all: Builder[] = bench.own.map(({ name, argv }) => {
-    const store = join(bench.folder(`${label}-${name}`), 'store');
+    const store = join(bench.folder(`build-${name}`), 'store');
     return {
       name,
       how: '`build` into its store',
@@ -26,7 +46,7 @@ async function builders(bench: Bench, label: string, context: string): Promise<r
     };
   });
   if (bench.has('buildah')) {
-    const storage = bench.folder(`${label}-buildah`);
+    const storage = bench.folder('build-buildah');
     all.push({
       name: 'buildah',
       how: '`bud --layers --isolation chroot` into its storage',
@@ -55,7 +75,7 @@ async function builders(bench: Bench, label: string, context: string): Promise<r
       forget: () => pruneDocker(env),
     });
   }
-  return all;
+  return { context, all };
 }
 
 interface Kind {
@@ -73,15 +93,10 @@ function buildCase({ state, title, runs, bars }: Kind): Case {
     warmUps: state === 'cold' ? 0 : 1,
     bars,
     open: async (bench) => {
-      const [golang, alpine] = [await bench.golang(), await bench.alpine()];
-      const context = bench.folder(`build-${state}`);
-      const builder = `FROM ${golang} AS builder\nWORKDIR /go\nCOPY hello.go .\nRUN go build hello.go\n`;
-      const result = `FROM ${alpine}\nCOPY --from=builder /go/hello /usr/local/bin/hello\n`;
-      writeFileSync(join(context, 'Dockerfile'), `${builder}${result}`);
-      const source = join(context, 'hello.go');
-      writeFileSync(source, HELLO);
-      const change = (run: number) => writeFileSync(source, `${HELLO}\nvar changed${run} = ${run}\n`);
-      return (await builders(bench, `build-${state}`, context)).map(({ forget, ...builder }) => ({
+      const { context, all } = await buildersOf(bench);
+      const change = (run: number) =>
+        writeFileSync(join(context, 'hello.go'), `${HELLO}\nvar changed${run} = ${run}\n`);
+      return all.map(({ forget, ...builder }) => ({
         ...builder,
         before: async (run) => {
           if (state === 'cold') await forget();

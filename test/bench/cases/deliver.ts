@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from '../../support/cli.ts';
 import { bud, buildah, docker, solve } from '../containers.ts';
@@ -211,9 +211,10 @@ async function contendersOf(bench: Bench, label: string, work: Work): Promise<re
         method.refresh?.(scene);
       },
       commands: () => method.commands(scene),
-      ...(work.to === 'archive'
-        ? {}
-        : { after: async () => ({ layer: await layerBytes(bench.host, repository, 1) }) }),
+      after: async () =>
+        work.to === 'archive'
+          ? { archive: statSync(scene.archive).size }
+          : { layer: await layerBytes(bench.host, repository, 1) },
     });
   }
   return contenders;
