@@ -108,7 +108,8 @@ async function readMembers(bytes: TarBytes, visit: Visit, what: string): Promise
 
 /** What is left of a member's content, for as long as nothing behind it was read. */
 async function* contentOf({ offset, size }: TarMember, bytes: TarBytes): AsyncGenerator<Uint8Array> {
-  for (let left = size; left > 0; left = offset + size - bytes.position) yield await bytes.some(left);
+  const end = offset + size;
+  while (bytes.position < end) yield await bytes.some(end - bytes.position);
 }
 
 /** Of PAX, for one member and for all; of GNU, long names and link targets. */
