@@ -104,10 +104,9 @@ async function exchange(
       ...(body === undefined ? {} : { 'content-length': String(body.size) }),
       ...request.headers,
     },
-    timeout: request.patience ?? silence,
   });
   limitConnecting(asked, connect);
-  endSilence(asked, silence);
+  endSilence(asked, request.patience ?? silence, silence);
   const answer = answerTo(asked, signal);
   let broken: BodyError | undefined;
   if (body === undefined || opened === undefined) asked.end();
@@ -159,18 +158,22 @@ function limitConnecting(asked: ClientRequest, limit: number): void {
 }
 
 /** Ends an exchange in which the other side says nothing for too long; but not for the time our side takes to read. */
-function endSilence(asked: ClientRequest, silence: number): void {
-  let answer: IncomingMessage | undefined;
-  asked
-    .on('response', (response: IncomingMessage) => {
-      answer = response;
-      asked.setTimeout(silence);
-    })
-    .on('timeout', () => {
+function endSilence(asked: ClientRequest, beforeAnswer: number, within: number): void {
+  asked.on('socket', (socket) => {
+    let answer: IncomingMessage | undefined;
+    const onSilence = () => {
       if (answer === undefined) asked.destroy(failure('ENOANSWER', 'no answer in time'));
-      else if (answer.readableLength > 0) asked.setTimeout(silence);
+      else if (answer.readableLength > 0) socket.setTimeout(within);
       else answer.destroy(failure('ESILENT', 'stopped sending'));
+    };
+    socket.setTimeout(beforeAnswer).on('timeout', onSilence);
+    asked.on('response', (response: IncomingMessage) => {
+      answer = response;
+      socket.setTimeout(within);
     });
+    // Another request may have the connection then.
+    asked.on('close', () => socket.off('timeout', onSilence));
+  });
 }
 
 function failure(code: string, message: string): Error {

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -128,6 +130,14 @@ describe('the transport', () => {
       code: 'OCISLIM_REGISTRY_UNREACHABLE',
       message: `${server.host}: stopped sending in mid-answer`,
     });
+  });
+
+  it('takes its own slow reading for no silence, and still finds the silence after it', async () => {
+    const server = await httpServer(() => ({ body: 'ok', stalls: true, cutAfter: 1 }));
+    const { send } = transportOf({ timeouts: { silence: 30 } });
+    const response = await send({ method: 'GET', url: new URL(server.url), patience: 60_000 });
+    await once((response.body as IncomingMessage).socket, 'timeout');
+    await expect(readBody(response, 10)).rejects.toThrow('stopped sending in mid-answer');
   });
 
   it('stops when it is aborted', async () => {
