@@ -115,7 +115,7 @@ async function* explained(bytes: AsyncIterable<Uint8Array>, kind: Compression): 
 class DecoderError extends Error {}
 
 /** Bytes that are unpacked at once: enough that the thread which does it seldom waits for the one that uses them. */
-const UNPACKED_CHUNK = 256 * 1024;
+const UNPACKED_CHUNK = 1024 * 1024;
 
 async function* gunzip(source: Readable): AsyncGenerator<Uint8Array> {
   yield* through(source, createGunzip({ chunkSize: UNPACKED_CHUNK }));

@@ -2,7 +2,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Layer, OpenOptions } from '../image/model.ts';
 import { measuredTar } from '../layer/measured-tar.ts';
-import { tocCollector } from '../layer/read-toc.ts';
 import { readTar, type TarMember } from '../layer/tar-reader.ts';
 import type { Toc } from '../layer/toc.ts';
 import { explainWriteError } from '../lib/atomic-file.ts';
@@ -107,7 +106,8 @@ async function unpackLayer(
   if (onBytes !== undefined) stream.on('data', (chunk: Buffer) => onBytes(chunk.length)).pause();
   const { tar, meter } = measuredTar(stream, descriptor.mediaType);
   root.beginLayer();
-  const collector = tocs === undefined || (await tocs.has(layer)) ? undefined : tocCollector();
+  const isWanted = tocs !== undefined && !(await tocs.has(layer));
+  const collector = isWanted ? (await import('../layer/read-toc.ts')).tocCollector() : undefined;
   const visit = (member: TarMember, content: AsyncIterable<Uint8Array>) =>
     collector === undefined
       ? root.add(member, content)
