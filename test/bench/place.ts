@@ -47,6 +47,8 @@ export async function openBench(
   peers: ReadonlySet<Peer>,
 ): Promise<Bench> {
   const root = mkdtempSync(join(tmpdir(), 'ocislim-bench-'));
+  // What the helpers of the tests and other tools make for a while goes there, too.
+  process.env['TMPDIR'] = root;
   const registry = await startRegistry();
   const stops = [() => registry.stop()];
   const started = async <Server extends { stop(): Promise<void> }>(starting: Promise<Server>) => {
