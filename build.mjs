@@ -1,33 +1,19 @@
-// Builds the package: the command line and the library as one bundle with shared chunks, so that a command loads
-// only the code on its path, and the library's type declarations.
+// Builds the package: the command line, the library, and the library's type declarations.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Some dependencies are CommonJS: they call require for Node's own modules, and look beside themselves for data. */
-const COMMONJS = [
-  "import{createRequire as $r}from'node:module'",
-  "import{dirname as $d}from'node:path'",
-  "import{fileURLToPath as $f}from'node:url'",
-  'const require=$r(import.meta.url),__dirname=$d($f(import.meta.url));',
-].join(';');
-
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
-await build({
+const shared = {
   absWorkingDir: root,
-  entryPoints: { cli: 'src/cli.ts', index: 'src/index.ts' },
-  outdir: dist,
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20.19',
   // Less to read and to parse at each start; names stay, for what -v shows.
@@ -35,21 +21,85 @@ await build({
   minifySyntax: true,
   // Native code, loaded where it is used and done without where it is not installed.
   external: ['@napi-rs/xattr'],
-  chunkNames: 'chunks/[name]-[hash]',
   define: { __OCISLIM_VERSION__: JSON.stringify(version) },
   logLevel: 'warning',
-});
-for (const name of readdirSync(dist, { recursive: true })) {
-  const path = join(dist, name);
-  if (!path.endsWith('.js')) continue;
-  const text = readFileSync(path, 'utf8');
-  if (/\brequire\b|\b__dirname\b/.test(text))
-    writeFileSync(path, text.replace(/^(#!.*\n)?/, `$1${COMMONJS}`));
+};
+
+/** Packages that few commands need, each in a file of its own, which is read when it is asked for. */
+const SELDOM = Object.keys(dependencies).filter(
+  (name) => !['commander', 'p-map', 'tar-stream', 'valibot'].includes(name),
+);
+
+await compressor();
+mkdirSync(dist, { recursive: true });
+// The standalone executable is made by itself, and may be what tests are running.
+for (const name of readdirSync(dist))
+  if (name !== 'standalone') rmSync(join(dist, name), { recursive: true, force: true });
+await Promise.all([commandLine(), seldomPackages(), library()]);
+
+/**
+ * The command line: one file, since finding and reading each of many takes longer than reading the code in it that is
+ * not needed; modules run when they are asked for, which CommonJS allows.
+ */
+async function commandLine() {
+  const asCommonJs = { ...shared, format: 'cjs', supported: { 'dynamic-import': false } };
+  await build({
+    ...asCommonJs,
+    entryPoints: ['src/cli.ts'],
+    outfile: join(dist, 'cli.cjs'),
+    define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
+    banner: { js: "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
+    plugins: [apart(Object.fromEntries(SELDOM.map((name) => [name, `./packages/${fileName(name)}.cjs`])))],
+  });
+  await build({
+    ...asCommonJs,
+    entryPoints: ['src/start.ts'],
+    outfile: join(dist, 'start.cjs'),
+    plugins: [apart({ './cli.ts': './cli.cjs' })],
+  });
 }
+
+/** What is imported under these names is another file of the package, loaded where it is asked for. */
+function apart(files) {
+  const setup = ({ onResolve }) =>
+    onResolve({ filter: /./ }, ({ path }) =>
+      Object.hasOwn(files, path) ? { path: files[path], external: true } : undefined,
+    );
+  return { name: 'apart', setup };
+}
+
+async function seldomPackages() {
+  await build({
+    ...shared,
+    entryPoints: Object.fromEntries(SELDOM.map((name) => [fileName(name), name])),
+    outdir: join(dist, 'packages'),
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+  });
+}
+
+function fileName(packageName) {
+  return packageName.replace(/^@/, '').replace('/', '-');
+}
+
+/** The library: modules, of which those that its user does not call are not loaded. */
+async function library() {
+  await build({
+    ...shared,
+    entryPoints: ['src/index.ts'],
+    outdir: dist,
+    format: 'esm',
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    external: [...shared.external, ...Object.keys(dependencies)],
+  });
+}
+
 cpSync(join(root, 'src/transports/static/ca-certificates.crt'), join(dist, 'ca-certificates.crt'));
+cpSync(join(root, 'src/explain/page'), join(dist, 'page'), { recursive: true });
 // The compressor's WebAssembly is looked for beside its code, which is a chunk.
 const zstd = createRequire(import.meta.url).resolve('@bokuweb/zstd-wasm');
-cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'chunks/zstd.wasm'));
+cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'packages/zstd.wasm'));
 declarations();
 
 /** Type declarations, with the `#oci-spec-types` alias, which only this package knows, made relative. */
@@ -72,4 +122,31 @@ function declarations() {
       .replace(/(from '|import\(')(\.[^']*)\.ts'/g, "$1$2.js'");
     writeFileSync(path, own);
   }
+}
+
+/**
+ * The compressor in WebAssembly, as a module: the tests, the bundle and a single executable all have it without looking
+ * for a file.
+ */
+async function compressor() {
+  const folder = 'src/layer/deflate';
+  const outputs = new Map();
+  const { error, stderr } = await asc.main(
+    [
+      `${folder}/assembly/index.ts`,
+      ...['--outFile', 'deflate.wasm', '--runtime', 'stub', '--initialMemory', '48'],
+      ...['-O3', '--converge', '--noAssert'],
+    ],
+    {
+      readFile: (name, base) =>
+        existsSync(join(base, name)) ? readFileSync(join(base, name), 'utf8') : null,
+      writeFile: (name, contents) => outputs.set(name, contents),
+      listFiles: () => [],
+      baseDir: root,
+    },
+  );
+  if (error) throw new Error(`${folder}: ${stderr}`, { cause: error });
+  const bytes = Buffer.from(outputs.get('deflate.wasm')).toString('base64');
+  const text = `/** Made by build.mjs from assembly/. */\nexport const WEBASSEMBLY =\n  '${bytes}';\n`;
+  writeFileSync(join(root, folder, 'webassembly.generated.ts'), text);
 }

@@ -1,7 +1,6 @@
 import { removePendingFiles } from './lib/atomic-file.ts';
 import { OcislimError } from './lib/errors.ts';
 import { areInterruptsHeld } from './lib/interrupts.ts';
-import { VERSION } from './version.ts';
 
 /** How long an interrupted command may take to stop by itself, in milliseconds. */
 const GRACE = 800;
@@ -10,10 +9,6 @@ const GRACE = 800;
  * The command line. Ends the process with the exit code of docs/cli.md; the only place that does so.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-    process.stdout.write(`${VERSION}\n`);
-    return;
-  }
   const controller = new AbortController();
   const stop = () => {
     if (areInterruptsHeld()) return;
@@ -39,7 +34,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
   try {
     const { createProgram } = await import('./commands/program.ts');
-    await createProgram(signal).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    await createProgram(signal, argv[0]).parseAsync(argv.length === 0 ? ['--help'] : [...argv], {
+      from: 'user',
+    });
     // A command that gave its result may still have found that not all is well.
     return Number(process.exitCode ?? 0);
   } catch (error) {

@@ -13,11 +13,13 @@ import { platformOfConfig } from '../image/load.ts';
 import type { Image } from '../image/model.ts';
 import { lazily } from '../lib/lazily.ts';
 import { deliver, planDelivery, requireTagsToPush } from '../pack/deliver.ts';
+import { makeDocuments } from '../pack/documents.ts';
 import { namesOf } from '../pack/names.ts';
 import type { PackResult } from '../pack/request.ts';
 import { describeResult } from '../pack/result.ts';
+import { requirePlaceToSign, signDelivered } from '../pack/sign.ts';
 import { formatReference } from '../registry/reference.ts';
-import type { Context } from '../transports/context.ts';
+import type { Context, OpenedImage } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
 import { globalArguments, platformArguments } from './arguments.ts';
@@ -25,6 +27,7 @@ import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
 import { imageOf } from './finish.ts';
 import { neededStages, requireStage, stagesOfImage, targetStage } from './graph.ts';
+import type { BuildMaterials } from './provenance.ts';
 import type { BuildRequest } from './request.ts';
 import { type BuildSource, openBuildSource } from './source.ts';
 import { buildStage } from './stage.ts';
@@ -38,9 +41,12 @@ import type { StepResult, Steps } from './step-cache.ts';
 export async function build(request: BuildRequest, context: Context): Promise<PackResult> {
   requireTagsToPush(request.tags, request.push);
   const plan = planDelivery(request.outputs, request.push, request.load);
+  if (request.sign !== undefined) requirePlaceToSign(plan, namesOf(request.tags, ''));
   if (request.push) await checkPush(namesOf(request.tags, ''), context);
   const cacheTo = request.cacheTo.map((text) => cacheLocation('--cache-to', text));
-  const { name, built, results } = await buildImages(request, context);
+  const opened: OpenedImage[] = [];
+  const own: Context = { ...context, onImage: (image) => opened.push(image) };
+  const { name, built, results, materials } = await buildImages(request, own);
   const references = namesOf(request.tags, name);
   const images = built.map(({ image }) => image);
   const check = distinct(built.flatMap(({ findings }) => findings));
@@ -53,11 +59,18 @@ export async function build(request: BuildRequest, context: Context): Promise<Pa
   const artifact =
     only !== undefined && others.length === 0 ? only : indexOf(images, { annotations: request.annotations });
   await keepInStore(artifact, references.map(formatReference), context);
-  const delivered = await deliver(artifact, references, plan, request.created, context);
+  const made = { artifact, images, references, created: request.created };
+  const provenance = async () => {
+    const { buildProvenance } = await import('./provenance.ts');
+    return buildProvenance(request, materials, opened, made, context);
+  };
+  const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
+  const delivered = await deliver(artifact, references, plan, request.created, context, documents);
+  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
   for (const location of cacheTo) await exportCache(results, location, context);
   const { stage, appLayers = 0 } = built[0] ?? {};
   const base = stage?.base ?? { name: 'scratch' };
-  return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+  return describeResult({ artifact, images, appLayers, references, base, delivered, documents, check });
 }
 
 /** What a Dockerfile comes to, delivered nowhere yet. */
@@ -66,6 +79,8 @@ export interface BuiltImages extends Pick<BuildEnvironment, 'file' | 'results'> 
   readonly name: string;
   /** An image for each platform. */
   readonly built: readonly Built[];
+  /** What it was made from, beside images. */
+  readonly materials: BuildMaterials;
 }
 
 /**
@@ -92,7 +107,8 @@ export async function buildImages(
     const built: Built[] = [];
     const parts = { file, source, imported, remotes, results };
     for (const platform of platforms) built.push(await buildFor(platform, parts, request, context));
-    return { name, file, built, results };
+    const { folder, commit } = source;
+    return { name, file, built, results, materials: { dockerfile, folder, commit } };
   } finally {
     await remotes.close();
     await source.dispose();

@@ -8,7 +8,7 @@ import { removeTree } from '../lib/remove-tree.ts';
 import type { Words } from './configure.ts';
 import { namedTree } from './named-tree.ts';
 import type { StageState } from './state.ts';
-import { addLayer, type Step } from './step.ts';
+import { addLayer, type Step, treeOf } from './step.ts';
 
 /** Does COPY or ADD: what it brings is a layer. */
 export async function copyStep(
@@ -39,7 +39,7 @@ export async function copyStep(
           import('../dockerfile/copy.ts'),
           import('../pack/assemble.ts'),
         ]);
-        const image = await step.tree.of(state.layers);
+        const image = await treeOf(state, step);
         const entries = await planCopy(request, source, image, { remotes, temporaryFile, signal });
         return entries.length === 0 ? {} : { layer: await storeLayer(entries, { kind: 'none' }, context) };
       } finally {

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import type { Platform } from '#oci-spec-types';
 import type { CheckLevel } from '../check/verdict.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
+import type { DocumentsRequest } from '../pack/documents.ts';
+import type { Signer } from '../pack/sign.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
 
@@ -50,8 +52,12 @@ export interface BuildRequest {
   readonly check: CheckLevel;
   readonly ignore: readonly string[];
   readonly smoke?: readonly string[] | undefined;
+  /** What signs the result, everywhere it goes that has a place for signatures. */
+  readonly sign?: Signer | undefined;
   /** Whether a shell opens where a RUN failed. */
   readonly debugShell: boolean;
+  /** Documents about the result. */
+  readonly documents?: DocumentsRequest | undefined;
 }
 
 /** `--secret id=ID,src=FILE` or `id=ID,env=NAME`. */

@@ -14,7 +14,7 @@ import type { RunLayerRequest } from './run-layer.ts';
 import { describeMounts, prepareMounts } from './run-mounts.ts';
 import { layersAtHand } from './stage-tree.ts';
 import { DEFAULT_PATH, type StageState } from './state.ts';
-import { addLayer, type Step } from './step.ts';
+import { addLayer, type Step, treeOf } from './step.ts';
 import type { StepResult } from './step-cache.ts';
 
 /** Lines of a failed command's output that its error has. */
@@ -57,7 +57,7 @@ export async function runStep(
     // With one id, commands cannot give files to others: what they make is not what it would be elsewhere.
     variant: async () => ((await step.env.driver()).files.ids === 'one' ? 'one id' : undefined),
     make: async (progress) => {
-      const tree = await step.tree.of(state.layers);
+      const tree = await treeOf(state, step);
       const identity = identityOf(User, tree);
       const prepared = await prepareMounts(mounts, step);
       try {

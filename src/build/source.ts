@@ -19,6 +19,9 @@ export interface BuildSource {
   /** What the context is told from others by: a folder, or a URL without its reference. */
   readonly project: string;
   readonly dockerfile: { readonly name: string; readonly text: string };
+  /** Where the build context is, if it is a folder of this machine; of a repository the commit. */
+  readonly folder?: string | undefined;
+  readonly commit?: string | undefined;
   /** The build context. */
   tree(): Promise<FileTree>;
   dispose(): Promise<void>;
@@ -49,6 +52,7 @@ export async function openBuildSource(request: BuildRequest, context: Context): 
   return {
     name: basename(folder),
     project: folder,
+    folder,
     dockerfile: { name, text },
     tree: lazily(async () => {
       const memo = await memoOf(folder, context);
@@ -188,7 +192,8 @@ async function openGit({ context: url, file }: BuildRequest, context: Context): 
     const tree = await openGitTree(url, { env, signal, name: 'the build context', temporaryFolder });
     const name = basename(url.replace(/[?#].*$/, '').replace(/\.git$/, ''));
     const project = url.replace(/#.*$/, '');
-    return await ofTree({ name, project }, tree, file, () => removeTree(folder));
+    const commit = /^git ([0-9a-f]+) /.exec(tree.identity ?? '')?.[1];
+    return await ofTree({ name, project, commit }, tree, file, () => removeTree(folder));
   } catch (error) {
     await removeTree(folder);
     throw error;
@@ -196,7 +201,7 @@ async function openGit({ context: url, file }: BuildRequest, context: Context): 
 }
 
 async function ofTree(
-  named: Pick<BuildSource, 'name' | 'project'>,
+  named: Pick<BuildSource, 'name' | 'project' | 'commit'>,
   tree: FileTree,
   file: string | undefined,
   dispose: () => Promise<void>,

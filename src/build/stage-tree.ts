@@ -6,6 +6,7 @@ import pMap from 'p-map';
 import type { Layer } from '../image/model.ts';
 import { systemPath } from '../layer/byte-text.ts';
 import { compressionOf } from '../layer/compression.ts';
+import type { Toc } from '../layer/toc.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { type Node, Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
@@ -39,24 +40,36 @@ export class StageTree {
     this.#context = context;
   }
 
-  /** @param layers those of the last call, and perhaps more on top */
-  of(layers: readonly Layer[]): Promise<Tree> {
-    const grown = this.#running.then(() => this.#grow(layers));
+  /**
+   * @param layers those of the last call, and perhaps more on top
+   * @param learn is called first where it is not known what is in one of them, and may make it known
+   */
+  of(layers: readonly Layer[], learn?: () => Promise<void>): Promise<Tree> {
+    const grown = this.#running.then(() => this.#grow(layers, learn));
     this.#running = grown.catch(() => {});
     return grown;
   }
 
-  async #grow(layers: readonly Layer[]): Promise<Tree> {
-    const { store, signal } = this.#context;
+  async #grow(layers: readonly Layer[], learn: (() => Promise<void>) | undefined): Promise<Tree> {
+    const { store } = this.#context;
+    let more = learn;
     for (const layer of layers.slice(this.#count)) {
-      const known = await store.tocs.known(layer);
-      if (known === undefined) {
-        const [atHand] = await layersAtHand([layer], this.#context);
-        this.#tree.apply(await store.tocs.get(atHand ?? layer, { signal }));
-      } else this.#tree.apply(known);
+      let known = await store.tocs.known(layer);
+      if (known === undefined && more !== undefined) {
+        await more();
+        more = undefined;
+        known = await store.tocs.known(layer);
+      }
+      this.#tree.apply(known ?? (await this.#read(layer)));
       this.#count++;
     }
     return this.#tree;
+  }
+
+  async #read(layer: Layer): Promise<Toc> {
+    const { store, signal } = this.#context;
+    const [atHand] = await layersAtHand([layer], this.#context);
+    return store.tocs.get(atHand ?? layer, { signal });
   }
 }
 

@@ -28,7 +28,9 @@ export async function buildStage(at: number, env: BuildEnvironment): Promise<Bui
   const triggers = begun.triggers.map((trigger) =>
     parseTrigger(trigger, { name: `ONBUILD of ${begun.base.name}` }),
   );
-  const count = 1 + [...triggers, ...stage.instructions].filter(makesLayer).length;
+  const all = [...triggers, ...stage.instructions];
+  const count = 1 + all.filter(makesLayer).length;
+  const hasCommands = all.some(({ kind }) => kind === 'run');
   context.progress
     .step(`[${title} 1/${count}] FROM ${begun.base.name}`)
     .done(begun.isStage ? 'cached' : 'done');
@@ -38,7 +40,8 @@ export async function buildStage(at: number, env: BuildEnvironment): Promise<Bui
   const perform = async (instruction: Instruction, range: Range) => {
     context.signal.throwIfAborted();
     if (makesLayer(instruction)) number++;
-    const step: Step = { env, at, tree, title: `[${title} ${number}/${count}] ${instruction.source}`, range };
+    const place = `[${title} ${number}/${count}]`;
+    const step: Step = { env, at, tree, title: `${place} ${instruction.source}`, range, hasCommands };
     state = await located(env, range, () => performInstruction(instruction, state, step));
   };
   for (const trigger of triggers) await perform(trigger, stage.from.range);

@@ -2,10 +2,12 @@ import type { Digest } from '#oci-spec-types';
 import type { Range } from '../dockerfile/ast.ts';
 import type { Layer } from '../image/model.ts';
 import type { ProgressStep } from '../lib/progress.ts';
+import type { Tree } from '../rootfs/tree.ts';
 import { chainIdOf } from '../store/roots.ts';
 import { COMMENT } from './configure.ts';
 import type { BuildEnvironment } from './environment.ts';
-import type { StageTree } from './stage-tree.ts';
+import { heightOfBase } from './stack.ts';
+import { layersAtHand, type StageTree } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 import { ensureStep, isKnown, type StepResult, stepKey } from './step-cache.ts';
 
@@ -18,6 +20,8 @@ export interface Step {
   /** As progress shows it. */
   readonly title: string;
   readonly range: Range;
+  /** Whether commands run in its stage. */
+  readonly hasCommands: boolean;
 }
 
 /** What the files are that a step begins with. */
@@ -69,4 +73,26 @@ function withLayer(state: StageState, layer: Layer | undefined, createdBy: strin
   const entry = { created_by: createdBy, comment: COMMENT };
   if (layer === undefined) return { ...state, history: [...state.history, { ...entry, empty_layer: true }] };
   return { ...state, layers: [...state.layers, layer], history: [...state.history, entry] };
+}
+
+/**
+ * The files that a step begins with which is to be made. Where its stage runs commands, for which the base has to be
+ * unpacked anyway, that is done first: it tells what is in the base's layers as well, so that they are read but once.
+ */
+export function treeOf({ layers }: StageState, { env, tree, hasCommands }: Step): Promise<Tree> {
+  const base = layers.slice(0, heightOfBase(layers));
+  return tree.of(layers, hasCommands && base.length > 0 ? () => unpackBase(base, env) : undefined);
+}
+
+async function unpackBase(base: readonly Layer[], { context, driver }: BuildEnvironment): Promise<void> {
+  // Where there is no sandbox, the command says so.
+  const files = await driver().then(
+    (chosen) => chosen.files,
+    () => undefined,
+  );
+  if (files === undefined) return;
+  const { store, signal, progress } = context;
+  const ownership = files.method === 'copy' ? undefined : files;
+  const layers = await layersAtHand(base, context);
+  await store.roots.ensure(layers, { signal, progress, ownership, withTocs: true });
 }

@@ -4,7 +4,7 @@ import { OcislimError } from '../lib/errors.ts';
 import { placeEntries } from '../rootfs/place.ts';
 import { identityOf } from './identity.ts';
 import type { StageState } from './state.ts';
-import { addLayer, type Step } from './step.ts';
+import { addLayer, type Step, treeOf } from './step.ts';
 
 /** Makes the folder that WORKDIR has named, where it is not there. */
 export async function workdirStep(state: StageState, step: Step): Promise<StageState> {
@@ -16,7 +16,7 @@ export async function workdirStep(state: StageState, step: Step): Promise<StageS
     parts: [path, state.config.User ?? ''],
     createdBy: history,
     make: async () => {
-      const tree = await step.tree.of(state.layers);
+      const tree = await treeOf(state, step);
       const there = tree.lookup(path);
       if (there?.type === 'directory') return {};
       if (there !== undefined)

@@ -4,7 +4,9 @@ import type { BuildRequest, SecretSource } from '../build/request.ts';
 import { parseCompression } from '../layer/compression.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { createdTime } from '../lib/time.ts';
-import { checkLevel, commandOf, keyValues, oneOf, ruleOf } from './settings.ts';
+import { documentsOf } from './document-options.ts';
+import { oneOf } from './one-of.ts';
+import { checkLevel, commandOf, keyValues, ruleOf } from './settings.ts';
 
 /** `build`'s own options as commander hands them over. */
 export interface BuildOptions {
@@ -35,8 +37,13 @@ export interface BuildOptions {
   readonly check?: string;
   readonly checkIgnore?: readonly string[];
   readonly smoke?: string | true;
+  readonly sign?: string;
   readonly debugShell?: boolean;
   readonly locked?: boolean;
+  readonly sbom?: string;
+  readonly sbomDir?: string;
+  readonly provenance?: boolean;
+  readonly provenanceFile?: string;
   readonly digestFile?: string;
   readonly metadataFile?: string;
 }
@@ -74,6 +81,7 @@ export function buildRequestOf(context: string, options: BuildOptions, env: Node
     ignore: (options.checkIgnore ?? []).map(ruleOf),
     smoke: smoke === undefined ? undefined : smoke === true ? [] : commandOf('--smoke', smoke),
     debugShell: options.debugShell ?? false,
+    documents: documentsOf(options),
   };
 }
 

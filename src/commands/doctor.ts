@@ -43,6 +43,12 @@ const MAY_FAIL: ReadonlySet<string> = new Set(['push', 'mount']);
 
 type AnyFinding = Omit<Finding, 'step'> & { readonly step: string };
 
+/** The standalone executable has Bun in it. */
+function runtime(): string {
+  const { bun, node } = process.versions;
+  return bun === undefined ? `Node ${node}` : `Bun ${bun}`;
+}
+
 async function examineHere({ context }: Session): Promise<readonly AnyFinding[]> {
   const { store } = context;
   const isWritable = await store.isWritable();
@@ -50,7 +56,7 @@ async function examineHere({ context }: Session): Promise<readonly AnyFinding[]>
     {
       step: 'ocislim',
       status: 'ok',
-      detail: `${VERSION} on Node ${process.versions.node}, ${process.platform}`,
+      detail: `${VERSION} on ${runtime()}, ${process.platform}`,
     },
     isWritable
       ? { step: 'store', status: 'ok', detail: store.root }

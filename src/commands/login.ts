@@ -1,7 +1,6 @@
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { OcislimError } from '../lib/errors.ts';
+import { ask } from '../ui/ask.ts';
 import type { GlobalOptions } from './options.ts';
 import { withSession } from './session.ts';
 
@@ -21,10 +20,13 @@ export function loginCommand(signal: AbortSignal): Command {
     .action(async (registry: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<LoginOptions>();
       await withSession(options, signal, async (session) => {
-        const username = options.username ?? (await ask('Username: ', false, signal));
+        const hint = 'give -u, and the password with --password-stdin';
+        const answer = async (question: string, secret: boolean) =>
+          (await ask(question, { secret, hint, signal })).trim();
+        const username = options.username ?? (await answer('Username: ', false));
         const secret = options.passwordStdin
           ? await standardInput()
-          : (options.password ?? (await ask('Password: ', true, signal)));
+          : (options.password ?? (await answer('Password: ', true)));
         if (username === '' || secret === '') {
           throw new OcislimError('OCISLIM_USAGE', `login ${registry}: needs a user and a password`);
         }
@@ -55,29 +57,4 @@ async function standardInput(): Promise<string> {
   let text = '';
   for await (const chunk of process.stdin.setEncoding('utf8')) text += String(chunk);
   return text.replace(/\r?\n$/, '');
-}
-
-/** Asks at the terminal; a secret is not echoed. */
-async function ask(question: string, secret: boolean, signal: AbortSignal): Promise<string> {
-  if (!process.stdin.isTTY) {
-    throw new OcislimError('OCISLIM_USAGE', `no terminal to ask for "${question.trim()}"`, {
-      hint: 'give -u, and the password with --password-stdin',
-    });
-  }
-  let muted = false;
-  const output = new Writable({
-    write(chunk, _encoding, done) {
-      if (!muted) process.stderr.write(chunk as Buffer);
-      done();
-    },
-  });
-  const terminal = createInterface({ input: process.stdin, output, terminal: true });
-  try {
-    const answer = terminal.question(question, { signal });
-    muted = secret;
-    return (await answer).trim();
-  } finally {
-    terminal.close();
-    if (secret) process.stderr.write('\n');
-  }
 }

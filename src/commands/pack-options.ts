@@ -51,3 +51,14 @@ export function imageOptions(command: Command): Command {
     )
     .option('--check-ignore <rule>', 'a rule whose findings do not matter here; repeatable', collect);
 }
+
+/** What else is written into an image: the options that `pack` and `verify --rebuild` share. */
+export function recordOptions(command: Command): Command {
+  return command
+    .option('-l, --label <key=value>', 'label; repeatable', collect)
+    .option('--annotation <key=value>', 'annotation of the manifest; repeatable', collect)
+    .option('--volume <path>', 'path for a volume; repeatable', collect)
+    .option('--stop-signal <signal>', 'signal that asks it to stop')
+    .option('--compression <kind[:level]>', 'gzip | zstd | none (default: gzip)')
+    .option('--created <time>', 'RFC 3339, seconds, or now (default: SOURCE_DATE_EPOCH, else 1970)');
+}

@@ -7,9 +7,11 @@ import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { copyCommand } from './copy.ts';
 import { doctorCommand } from './doctor.ts';
+import { explainCommand } from './explain.ts';
 import { imagesCommand } from './images.ts';
 import { indexCommand } from './index-create.ts';
 import { inspectCommand } from './inspect.ts';
+import { keygenCommand } from './keygen.ts';
 import { lockCommand } from './lock.ts';
 import { loginCommand, logoutCommand } from './login.ts';
 import { collect } from './options.ts';
@@ -17,10 +19,15 @@ import { outdatedCommand } from './outdated.ts';
 import { packCommand } from './pack.ts';
 import { pullCommand } from './pull.ts';
 import { pushCommand } from './push.ts';
+import { rebaseCommand } from './rebase.ts';
 import { rmiCommand } from './rmi.ts';
 import { runCommand } from './run.ts';
+import { sbomCommand } from './sbom.ts';
+import { serveCommand } from './serve.ts';
+import { signCommand } from './sign.ts';
 import { slimCommand } from './slim.ts';
 import { tagCommand } from './tag.ts';
+import { verifyCommand } from './verify.ts';
 
 const EXAMPLES = `
 Examples:
@@ -32,8 +39,40 @@ Examples:
   ocislim pack './dist/hello-{os}-{arch}' -t me/hello:1 --push
 `;
 
-/** The whole command line; actions load their code only when they run. */
-export function createProgram(signal: AbortSignal): Command {
+const COMMANDS = {
+  pack: packCommand,
+  build: buildCommand,
+  slim: slimCommand,
+  check: checkCommand,
+  pull: pullCommand,
+  push: pushCommand,
+  copy: copyCommand,
+  inspect: inspectCommand,
+  explain: explainCommand,
+  sbom: sbomCommand,
+  images: imagesCommand,
+  tag: tagCommand,
+  rmi: rmiCommand,
+  index: indexCommand,
+  login: loginCommand,
+  logout: logoutCommand,
+  cache: cacheCommand,
+  doctor: doctorCommand,
+  run: runCommand,
+  lock: lockCommand,
+  outdated: outdatedCommand,
+  serve: serveCommand,
+  rebase: rebaseCommand,
+  keygen: keygenCommand,
+  sign: signCommand,
+  verify: verifyCommand,
+} satisfies Record<string, (signal: AbortSignal) => Command>;
+
+/**
+ * The whole command line; actions load their code only when they run. Where `asked`, the first word, names a command, it
+ * is the only one, since making all of them takes longer than many a command.
+ */
+export function createProgram(signal: AbortSignal, asked = ''): Command {
   const program = new Command('ocislim')
     .description(
       'Puts a compiled program on a small base and writes an OCI image: no Docker, no daemon, no root.',
@@ -43,29 +82,8 @@ export function createProgram(signal: AbortSignal): Command {
     .showSuggestionAfterError()
     .helpCommand(true)
     .enablePositionalOptions();
-  for (const command of [
-    packCommand(signal),
-    buildCommand(signal),
-    slimCommand(signal),
-    checkCommand(signal),
-    pullCommand(signal),
-    pushCommand(signal),
-    copyCommand(signal),
-    inspectCommand(signal),
-    imagesCommand(signal),
-    tagCommand(signal),
-    rmiCommand(signal),
-    indexCommand(signal),
-    loginCommand(signal),
-    logoutCommand(signal),
-    cacheCommand(signal),
-    doctorCommand(signal),
-    runCommand(signal),
-    lockCommand(signal),
-    outdatedCommand(signal),
-  ]) {
-    program.addCommand(command);
-  }
+  for (const [name, create] of Object.entries(COMMANDS))
+    if (name === asked || !Object.hasOwn(COMMANDS, asked)) program.addCommand(create(signal));
   program.addCommand(completionCommand(program));
   everyCommand(program, (command) => {
     addGlobalOptions(command);

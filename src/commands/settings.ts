@@ -8,6 +8,8 @@ import { OcislimError } from '../lib/errors.ts';
 import { createdTime } from '../lib/time.ts';
 import { imagePath } from '../pack/add.ts';
 import type { CompileRequest, PackRequest } from '../pack/request.ts';
+import { documentsOf } from './document-options.ts';
+import { oneOf } from './one-of.ts';
 
 /** `pack`'s own options as commander hands them over. */
 export interface PackOptions {
@@ -27,6 +29,7 @@ export interface PackOptions {
   readonly tag?: readonly string[];
   readonly output?: readonly string[];
   readonly push?: boolean;
+  readonly pushByDigest?: boolean;
   readonly load?: boolean;
   readonly platform?: string;
   readonly dest?: string;
@@ -48,13 +51,25 @@ export interface PackOptions {
   readonly libsFrom?: string;
   readonly withCerts?: boolean;
   readonly withTzdata?: boolean;
+  readonly sign?: string;
   readonly created?: string;
   readonly offline?: boolean;
   readonly locked?: boolean;
   readonly dryRun?: boolean;
+  readonly sbom?: string;
+  readonly sbomDir?: string;
+  readonly provenance?: boolean;
+  readonly provenanceFile?: string;
+  readonly watch?: boolean;
   readonly digestFile?: string;
   readonly metadataFile?: string;
 }
+
+/** What holds for one run: settings that a project file has, too, and those that only a command line has. */
+type RunSettings = Partial<PackSettings> & {
+  readonly dryRun: boolean;
+  readonly pushByDigest?: boolean | undefined;
+};
 
 /**
  * The settings that hold for this run: the command line's, over those of the named target, over the project file's.
@@ -66,7 +81,7 @@ export function settingsFor(
   options: PackOptions,
   project: ProjectConfig | undefined,
   command: 'pack' | 'check' = 'pack',
-): Partial<PackSettings> & { readonly dryRun: boolean } {
+): RunSettings {
   const target =
     project !== undefined && path !== undefined && project.targets.includes(path) ? path : undefined;
   const configured: Partial<PackSettings> =
@@ -96,10 +111,7 @@ export function settingsFor(
 }
 
 /** Checks settings and turns them into what `pack` takes. @throws OCISLIM_USAGE and what the parsers throw */
-export function requestOf(
-  settings: Partial<PackSettings> & { readonly dryRun: boolean },
-  env: NodeJS.ProcessEnv,
-): PackRequest {
+export function requestOf(settings: RunSettings, env: NodeJS.ProcessEnv): PackRequest {
   const command = (option: string, value: string | readonly string[] | undefined) =>
     typeof value === 'string' ? commandOf(option, value) : value;
   return {
@@ -107,7 +119,7 @@ export function requestOf(
     base: settings.base,
     tags: settings.tag ?? [],
     outputs: settings.output ?? [],
-    push: settings.push ?? false,
+    push: settings.pushByDigest ? 'by-digest' : (settings.push ?? false),
     load: settings.load ?? false,
     platforms: (settings.platform ?? []).map(parsePlatform),
     dest: settings.dest === undefined ? undefined : imagePath(settings.dest),
@@ -135,6 +147,7 @@ export function requestOf(
     compile: compileOf(settings),
     smoke: command('--smoke', settings.smoke),
     dryRun: settings.dryRun,
+    documents: documentsOf(settings),
   };
 }
 
@@ -156,15 +169,6 @@ function compileOf(settings: Partial<PackSettings>): CompileRequest {
     cache,
     sandbox,
   };
-}
-
-export function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {
-  const found = values.find((each) => each === value);
-  if (found !== undefined) return found;
-  throw new OcislimError(
-    'OCISLIM_USAGE',
-    `${name} = ${JSON.stringify(value)}: must be ${values.join(' or ')}`,
-  );
 }
 
 export function checkLevel(value: string): CheckLevel {

@@ -52,7 +52,7 @@ export async function fingerprint(folder: string, options: FingerprintOptions = 
 }
 
 /** All paths, sorted, with `/` between their parts. */
-async function pathsBelow(folder: string, leavings: readonly Leaving[]): Promise<readonly string[]> {
+export async function pathsBelow(folder: string, leavings: readonly Leaving[]): Promise<readonly string[]> {
   const paths: string[] = [];
   const folders = [''];
   for (let at = 0; at < folders.length; at++) {

@@ -159,7 +159,7 @@ function moved(name: string, value: unknown, folder: string): unknown {
     return transport === undefined ? undefined : `${transport}:${below(path)}`;
   };
   if (typeof value === 'string') {
-    if (['path', 'digestFile', 'metadataFile', 'caFile', 'store'].includes(name)) return below(value);
+    if (['path', 'digestFile', 'metadataFile', 'caFile', 'store', 'sign'].includes(name)) return below(value);
     if (['base', 'toolchain', 'libsFrom'].includes(name)) return prefixed(value) ?? value;
   }
   if (Array.isArray(value)) {

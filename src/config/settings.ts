@@ -38,9 +38,14 @@ export interface PackSettings {
   readonly libsFrom: string;
   readonly withCerts: boolean;
   readonly withTzdata: boolean;
+  readonly sign: string;
   readonly created: string;
   readonly offline: boolean;
   readonly locked: boolean;
+  readonly sbom: string;
+  readonly sbomDir: string;
+  readonly provenance: boolean;
+  readonly provenanceFile: string;
   readonly digestFile: string;
   readonly metadataFile: string;
   readonly mirror: Readonly<Record<string, string>>;
@@ -95,9 +100,14 @@ export const SETTINGS: Readonly<Record<keyof PackSettings, SettingKind>> = {
   libsFrom: 'string',
   withCerts: 'boolean',
   withTzdata: 'boolean',
+  sign: 'string',
   created: 'string',
   offline: 'boolean',
   locked: 'boolean',
+  sbom: 'string',
+  sbomDir: 'string',
+  provenance: 'boolean',
+  provenanceFile: 'string',
   digestFile: 'string',
   metadataFile: 'string',
   mirror: 'map',

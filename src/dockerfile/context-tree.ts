@@ -183,11 +183,11 @@ async function linkTarget(full: string | Buffer, path: string): Promise<string> 
 }
 
 async function namesIn(full: string | Buffer, path: string): Promise<readonly string[]> {
-  const entries = await readdir(full, { encoding: 'buffer', withFileTypes: true }).catch((error: unknown) => {
+  const entries = await readdir(full, { encoding: 'latin1', withFileTypes: true }).catch((error: unknown) => {
     throw systemCode(error) === 'ENOENT' ? changedInput(path) : unreadableInput(path || '.', error);
   });
   const names = entries.filter((entry) => !entry.isSocket()).map((entry) => entry.name);
-  return names.sort(Buffer.compare).map((name) => textOfBytes(name.toString('latin1')));
+  return names.sort().map(textOfBytes);
 }
 
 /** Bytes that are read at once. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   type Descriptor,
+  type Digest,
   decodeConfig,
   decodeIndex,
   decodeManifest,
@@ -11,9 +12,9 @@ import {
   sha256,
 } from '#oci-spec-types';
 import { readToc } from '../layer/read-toc.ts';
-import { OcislimError } from '../lib/errors.ts';
+import { type ErrorCode, OcislimError } from '../lib/errors.ts';
 import { platformOfConfig } from './load.ts';
-import type { Artifact, Blob, Image, Index, OpenOptions } from './model.ts';
+import type { Artifact, Blob, Image, Index, Layer, OpenOptions } from './model.ts';
 
 /**
  * Checks everything an artifact claims against its bytes: digests and sizes of all documents and blobs, diffIDs,
@@ -46,7 +47,13 @@ function documentProblems(raw: Uint8Array, { digest, size }: Descriptor, what: s
 async function indexProblems(index: Index, options: OpenOptions): Promise<string[]> {
   const problems: string[] = [];
   for (const descriptor of decodeIndex(index.raw).manifests) {
-    const member = await index.member(descriptor, options);
+    let member: Artifact;
+    try {
+      member = await index.member(descriptor, options);
+    } catch (error) {
+      problems.push(`${descriptor.digest}: ${reason(error)}`);
+      continue;
+    }
     if (member.descriptor.digest !== descriptor.digest)
       problems.push(`index: member ${descriptor.digest} opens as ${member.descriptor.digest}`);
     if (member.kind === 'image' && descriptor.platform !== undefined) {
@@ -78,44 +85,91 @@ async function imageProblems(image: Image, options: OpenOptions): Promise<string
   const steps = (config.history ?? []).filter((entry) => !entry.empty_layer).length;
   if (config.history && steps !== manifest.layers.length)
     say(`config: history has ${steps} layers, manifest ${manifest.layers.length}`);
-  problems.push(...(await blobProblems(image.layers, options)));
   for (const [at, layer] of image.layers.entries()) {
-    const { digest, mediaType } = layer.descriptor;
+    const { digest } = layer.descriptor;
     if (digest !== manifest.layers[at]?.digest) say(`layer ${at}: is ${digest}, manifest says otherwise`);
-    try {
-      const { diffId } = await readToc(await layer.open(options), mediaType, options);
-      if (diffId !== diffIds[at]) say(`layer ${digest}: unpacks to ${diffId}, config says ${diffIds[at]}`);
-    } catch (error) {
-      say(`layer ${digest}: ${reason(error)}`);
-    }
+    problems.push(...(await layerProblems(layer, diffIds[at], options)));
   }
   return problems;
+}
+
+/** Reads a layer once for both of its digests, which may mean to fetch it; twice where the first time ends early. */
+async function layerProblems(
+  layer: Layer,
+  expected: Digest | undefined,
+  options: OpenOptions,
+): Promise<string[]> {
+  const { digest, mediaType } = layer.descriptor;
+  const count = counter(digest);
+  try {
+    const stream = await layer.open(options);
+    stream.on('data', count.take).pause();
+    const { diffId } = await readToc(stream, mediaType, options);
+    const wrong =
+      diffId === expected ? [] : [`layer ${digest}: unpacks to ${diffId}, config says ${expected}`];
+    return [
+      ...(stream.readableEnded ? count.problems(layer) : await blobProblems([layer], options)),
+      ...wrong,
+    ];
+  } catch (error) {
+    const why = `layer ${digest}: ${reason(error)}`;
+    return [...(await blobProblems([layer], options)), why];
+  }
+}
+
+/** Counts and hashes what passes. */
+function counter(digest: Digest) {
+  const hash = createHash(digestAlgorithm(digest));
+  let seen = 0;
+  return {
+    take: (chunk: Uint8Array) => {
+      seen += chunk.length;
+      hash.update(chunk);
+    },
+    problems: ({ descriptor: { size } }: Blob): string[] => {
+      const actual = hash.digest('hex');
+      return [
+        ...(seen === size ? [] : [`blob ${digest}: ${seen} bytes, descriptor says ${size}`]),
+        ...(actual === digestHex(digest) ? [] : [`blob ${digest}: has digest ${actual}`]),
+      ];
+    },
+  };
 }
 
 /** Hashes blobs itself, so that a source which forgets to verify does not pass. */
 async function blobProblems(blobs: readonly Blob[], options: OpenOptions): Promise<string[]> {
   const problems: string[] = [];
   for (const blob of blobs) {
-    const { digest, size } = blob.descriptor;
-    const hash = createHash(digestAlgorithm(digest));
-    let seen = 0;
+    const { digest } = blob.descriptor;
+    const count = counter(digest);
     try {
-      for await (const chunk of await blob.open(options)) {
-        seen += (chunk as Uint8Array).length;
-        hash.update(chunk as Uint8Array);
-      }
+      for await (const chunk of await blob.open(options)) count.take(chunk as Uint8Array);
     } catch (error) {
       problems.push(`blob ${digest}: ${reason(error)}`);
       continue;
     }
-    if (seen !== size) problems.push(`blob ${digest}: ${seen} bytes, descriptor says ${size}`);
-    const actual = hash.digest('hex');
-    if (actual !== digestHex(digest)) problems.push(`blob ${digest}: has digest ${actual}`);
+    problems.push(...count.problems(blob));
   }
   return problems;
 }
 
+/** What is wrong with content, told apart from a registry that does not answer and from an interrupt. */
+const ABOUT_CONTENT: readonly ErrorCode[] = [
+  'OCISLIM_DIGEST_INVALID',
+  'OCISLIM_DIGEST_MISMATCH',
+  'OCISLIM_SIZE_MISMATCH',
+  'OCISLIM_DOCUMENT_INVALID',
+  'OCISLIM_ARCHIVE_INVALID',
+  'OCISLIM_NOT_FOUND',
+  'OCISLIM_BLOB_UNKNOWN',
+  'OCISLIM_MANIFEST_UNKNOWN',
+];
+
+export function isAboutContent(error: unknown): error is OcislimError {
+  return error instanceof OcislimError && ABOUT_CONTENT.includes(error.code);
+}
+
 function reason(error: unknown): string {
-  if (error instanceof OcislimError) return error.message;
+  if (isAboutContent(error)) return error.message;
   throw error;
 }

@@ -1,5 +1,5 @@
 /** Bytes that are hashed, compressed and written at once. */
-export const CHUNK_SIZE = 64 * 1024;
+const CHUNK_SIZE = 64 * 1024;
 
 /**
  * The same bytes in chunks of exactly `size`, the last one excepted. A tar of many small files otherwise comes as two

@@ -35,9 +35,19 @@ export function mayHaveFacts({ type, path, size, mode }: Seen): boolean {
 
 /** Reads a member's content to its end, and gives what the checks need of it. */
 export async function factsOf(
-  { path, size }: Pick<Seen, 'path' | 'size'>,
+  member: Pick<Seen, 'path' | 'size'>,
   content: AsyncIterable<Uint8Array>,
 ): Promise<FileFacts | undefined> {
+  const reader = factsReader(member);
+  for await (const chunk of content) reader.take(chunk);
+  return reader.facts();
+}
+
+/** Takes a member's content as it passes; once all of it did, gives what the checks need of it. */
+export function factsReader({ path, size }: Pick<Seen, 'path' | 'size'>): {
+  take(chunk: Uint8Array): void;
+  facts(): Promise<FileFacts | undefined>;
+} {
   const isText = TEXTS.test(path) && size <= TEXT_LIMIT;
   const limit = Math.min(size, PROGRAM_LIMIT);
   // Chunks may be as small as a byte.
@@ -49,22 +59,25 @@ export async function factsOf(
     if (at < bytes.length) bytes.set(chunk.subarray(0, bytes.length - at), at);
     at += chunk.length;
   };
-  for await (const chunk of content) {
+  const take = (chunk: Uint8Array) => {
     if (kind !== undefined) {
       keep(chunk);
-      continue;
+      return;
     }
     beginning = Buffer.concat([beginning, chunk]);
-    if (beginning.length < Math.min(size, BEGINNING)) continue;
+    if (beginning.length < Math.min(size, BEGINNING)) return;
     kind = recogniseProgram(beginning);
     if (kind === 'elf' || isText) bytes = Buffer.alloc(limit);
     keep(beginning);
-  }
-  if (isText) return { text: bytes.toString('utf8') };
-  return factsFrom(kind ?? 'unknown', beginning, async (offset, length) => {
-    const known = bytes.subarray(offset, offset + length);
-    return offset < limit ? known : Buffer.alloc(Math.max(0, Math.min(length, size - offset)));
-  });
+  };
+  const facts = async () => {
+    if (isText) return { text: bytes.toString('utf8') };
+    return factsFrom(kind ?? 'unknown', beginning, async (offset, length) => {
+      const known = bytes.subarray(offset, offset + length);
+      return offset < limit ? known : Buffer.alloc(Math.max(0, Math.min(length, size - offset)));
+    });
+  };
+  return { take, facts };
 }
 
 /** What an executable file says, by its first bytes and, of ELF, what `read` gives. */

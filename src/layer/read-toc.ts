@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '#oci-spec-types';
-import { factsOf, mayHaveFacts } from './facts.ts';
+import { factsReader, mayHaveFacts } from './facts.ts';
 import { measuredTar } from './measured-tar.ts';
 import { readTar, type TarMember } from './tar-reader.ts';
 import type { Toc, TocMember } from './toc.ts';
@@ -19,16 +19,48 @@ export async function readToc(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<{ readonly diffId: Digest; readonly toc: Toc }> {
   const { tar, meter } = measuredTar(stream, mediaType);
+  const collector = tocCollector();
+  const { ended } = await readTar(tar, collector.visit, { signal, what: 'layer' });
+  return { diffId: meter.digest, toc: collector.toc({ tarSize: meter.size, ended }) };
+}
+
+type Use = (content: AsyncIterable<Uint8Array>) => Promise<void> | void;
+
+/** Makes the table of contents of a tar whose members pass by. */
+export function tocCollector(): {
+  /** @param use does something else with the content: reads all of it, or nothing */
+  visit(member: TarMember, content: AsyncIterable<Uint8Array>, use?: Use): Promise<void>;
+  /** Once all members have passed. */
+  toc(tar: Pick<Toc, 'tarSize' | 'ended'>): Toc;
+} {
   const members: TocMember[] = [];
   let room = FACTS_LIMIT;
-  const visit = async ({ device, ...member }: TarMember, content: AsyncIterable<Uint8Array>) => {
-    const facts = room > 0 && mayHaveFacts(member) ? await factsOf(member, content) : undefined;
-    room -= facts === undefined ? 0 : JSON.stringify(facts).length;
-    members.push(facts === undefined || room < 0 ? member : { ...member, facts });
+  return {
+    visit: async ({ device, ...member }, content, use = () => {}) => {
+      if (room <= 0 || !mayHaveFacts(member)) {
+        members.push(member);
+        await use(content);
+        return;
+      }
+      const reader = factsReader(member);
+      await use(watched(content, reader.take));
+      for await (const chunk of content) reader.take(chunk);
+      const facts = await reader.facts();
+      room -= facts === undefined ? 0 : JSON.stringify(facts).length;
+      members.push(facts === undefined || room < 0 ? member : { ...member, facts });
+    },
+    toc: ({ tarSize, ended }) => ({ tarSize, contentSize: contentSize(members), ended, members }),
   };
-  const { ended } = await readTar(tar, visit, { signal, what: 'layer' });
-  const toc = { tarSize: meter.size, contentSize: contentSize(members), ended, members };
-  return { diffId: meter.digest, toc };
+}
+
+async function* watched(
+  content: AsyncIterable<Uint8Array>,
+  take: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    take(chunk);
+    yield chunk;
+  }
 }
 
 function contentSize(members: readonly TocMember[]): number {

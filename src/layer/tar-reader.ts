@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
-import { type Extract, extract, type Header } from 'tar-stream';
 import { OcislimError } from '../lib/errors.ts';
 import { textOfBytes } from './byte-text.ts';
 import { cleanPath } from './clean-path.ts';
 import { parsePax } from './pax.ts';
+import { BLOCK, decodeHeader, type TarHeader, textAt } from './tar-header.ts';
 
 /** One member of a tar from outside. Nothing in it can be trusted but its shape. */
 export interface TarMember {
@@ -52,227 +52,219 @@ export const MEMBER_LIMIT = 5_000_000;
  */
 export async function readTar(
   source: Readable,
-  visit: (member: TarMember, content: AsyncIterable<Uint8Array>) => Promise<void> | void,
+  visit: Visit,
   { signal, what = 'tar' }: ReadTarOptions = {},
 ): Promise<{ readonly ended: boolean }> {
-  const extraction = bytewise(extract(BYTES));
-  const marker = new EndMarker(what);
-  let failure: unknown;
-  let members = 0;
-  extraction.on('entry', (header, content, next) => {
-    const handle = async () => {
-      if (++members > MEMBER_LIMIT) throw invalid(what, `more than ${MEMBER_LIMIT} members`);
-      const member = memberOf(header, what);
-      if (!marker.isBeyond(member.offset, member.size))
-        await visit(member, content as AsyncIterable<Uint8Array>);
-      content.resume();
-      await drained;
-    };
-    // A folder's size means nothing (as in Go's reader), but tar-stream's stream would wait for that much content.
-    if (header.type === 'directory') header.size = 0;
-    content.on('error', () => {});
-    const drained = new Promise<void>((resolve) => content.once('end', () => resolve()));
-    handle()
-      .then(() => next())
-      .catch((error: unknown) => {
-        failure ??= error;
-        extraction.destroy(error as Error);
-      });
-  });
-  // Whatever follows the end marker, a bare header or noise, is no part of the archive.
-  const isOver = () => marker.seen && failure === undefined;
+  const bytes = new TarBytes(source, what, signal);
   try {
-    await feed(source, extraction, marker, isOver, signal);
+    const ended = await readMembers(bytes, visit, what);
+    // Whatever follows the end marker, a bare header or noise, is no part of the archive.
+    await bytes.skip(Number.POSITIVE_INFINITY);
+    return { ended };
   } catch (error) {
-    const cause = failure ?? error;
     source.destroy();
-    throw cause instanceof TarError ? invalid(what, describe(cause), cause) : cause;
+    throw error;
   }
-  return { ended: marker.seen };
 }
 
-/** Names one character a byte: tar-stream's own decoding would lose what is not UTF-8. */
-const BYTES = { filenameEncoding: 'latin1' } as object;
+type Visit = (member: TarMember, content: AsyncIterable<Uint8Array>) => Promise<void> | void;
 
-interface Internals {
-  readonly _header: { readonly type: string };
-  _pax: Readonly<Record<string, string>>;
-  _decodeLongHeader(bytes: Uint8Array): void;
+/** What headers say of the member that follows them. */
+interface Extensions {
+  readonly pax?: Readonly<Record<string, string>>;
+  readonly longName?: string;
+  readonly longLink?: string;
 }
 
-/**
- * Lets PAX values be bytes, too, and global headers be nobody's: Go's archive/tar, and so every engine, applies them to
- * no member.
- */
-function bytewise(extraction: Extract): Extract {
-  const internals = extraction as unknown as Internals;
-  const decode = internals._decodeLongHeader.bind(extraction);
-  internals._decodeLongHeader = (bytes) => {
-    const { type } = internals._header;
-    if (type === 'pax-header') internals._pax = parsePax(bytes);
-    else if (type !== 'pax-global-header') decode(bytes);
-  };
-  return extraction;
-}
+/** Bytes of a header that is longer than a block; more is no header. */
+const EXTENSION_LIMIT = 4 * 1024 * 1024;
 
-/** What tar-stream complains about, told apart from what the source of the bytes does. */
-class TarError extends Error {}
-
-async function feed(
-  source: Readable,
-  extraction: Extract,
-  marker: EndMarker,
-  isOver: () => boolean,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const finished = new Promise<void>((resolve, reject) => {
-    extraction.once('finish', resolve);
-    extraction.once('error', (error: Error) => reject(new TarError(error.message, { cause: error })));
-    extraction.once('close', () => reject(new TarError('stopped')));
-  });
-  finished.catch(() => {});
-  let reading = true;
-  const step = async (work: () => Promise<void> | undefined) => {
-    try {
-      if (reading) await work();
-    } catch (error) {
-      if (!isOver()) throw error;
-      reading = false;
+/** @returns whether the end marker was there: two blocks of zeros */
+async function readMembers(bytes: TarBytes, visit: Visit, what: string): Promise<boolean> {
+  let extensions: Extensions = {};
+  let members = 0;
+  for (let block = await bytes.take(BLOCK); block !== undefined; block = await bytes.take(BLOCK)) {
+    if (isZero(block)) {
+      const second = await bytes.take(BLOCK);
+      if (second === undefined || isZero(second)) return second !== undefined;
+      // Some readers stop there and some go on: whoever hides members behind it would be read differently by them.
+      throw invalid(what, 'a lone block of zeros between members');
     }
-  };
-  const write = (chunk: Buffer) => {
-    if (extraction.write(chunk)) return undefined;
-    const drained = new Promise<void>((resolve) => extraction.once('drain', () => resolve()));
-    return Promise.race([drained, finished]);
-  };
+    const header = decodeHeader(block);
+    if (header === undefined) throw invalid(what, 'damaged, or not a tar');
+    if (EXTENSIONS.has(header.flag)) {
+      extensions = { ...extensions, ...(await extensionOf(header, bytes, what)) };
+      continue;
+    }
+    if (++members > MEMBER_LIMIT) throw invalid(what, `more than ${MEMBER_LIMIT} members`);
+    const member = memberOf(header, extensions, bytes.position, what);
+    const end = bytes.position + wholeBlocks(member.size);
+    await visit(member, contentOf(member, bytes));
+    await bytes.skip(end - bytes.position);
+    extensions = {};
+  }
+  return false;
+}
+
+/** What is left of a member's content, for as long as nothing behind it was read. */
+async function* contentOf({ offset, size }: TarMember, bytes: TarBytes): AsyncGenerator<Uint8Array> {
+  const end = offset + size;
+  while (bytes.position < end) yield await bytes.some(end - bytes.position);
+}
+
+/** Of PAX, for one member and for all; of GNU, long names and link targets. */
+const EXTENSIONS: ReadonlySet<string> = new Set(['x', 'g', 'L', 'N', 'K']);
+
+async function extensionOf({ flag, size }: TarHeader, bytes: TarBytes, what: string): Promise<Extensions> {
+  if (!(size >= 0 && size <= EXTENSION_LIMIT)) throw invalid(what, 'a header of more bytes than any has');
+  const body = size === 0 ? Buffer.alloc(0) : await bytes.require(size);
+  await bytes.skip(wholeBlocks(size) - size);
+  // Go's archive/tar, and so every engine, applies global headers to no member.
+  if (flag === 'g') return {};
+  if (flag === 'x') return { pax: paxOf(body, what) };
+  const text = textAt(body, 0, size);
+  return flag === 'K' ? { longLink: text } : { longName: text };
+}
+
+function paxOf(body: Buffer, what: string): Readonly<Record<string, string>> {
   try {
-    for await (const chunk of source) {
-      signal?.throwIfAborted();
-      marker.take(chunk as Buffer);
-      await step(() => write(chunk as Buffer));
-    }
-    await step(() => {
-      extraction.end(undefined);
-      return finished;
-    });
-  } finally {
-    extraction.destroy(null);
+    return parsePax(body);
+  } catch (error) {
+    throw invalid(what, error instanceof Error ? error.message : 'damaged PAX header', error);
   }
 }
 
-/** Bytes behind the parser that are still looked at: more than tar-stream's queue holds. */
-const KEPT = 64 * 1024;
-
-/**
- * Watches for the two zero blocks that end a tar. tar-stream skips zero blocks and goes on, other readers stop there:
- * whoever hides members behind the marker would be read differently by them.
- */
-class EndMarker {
+/** The bytes of a tar, in the portions that are asked for. */
+class TarBytes {
+  readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #what: string;
-  /** Where the next header begins if there is one. */
-  #boundary = 0;
-  /** The bytes from there that were seen, at most two blocks. */
-  #head = Buffer.alloc(0);
-  #chunks: { readonly start: number; readonly bytes: Buffer }[] = [];
-  #position = 0;
-  #seen = false;
+  readonly #signal: AbortSignal | undefined;
+  #chunk: Buffer = Buffer.alloc(0);
+  /** How many bytes were given out or skipped. */
+  position = 0;
 
-  constructor(what: string) {
+  constructor(source: Readable, what: string, signal: AbortSignal | undefined) {
+    this.#chunks = source[Symbol.asyncIterator]();
     this.#what = what;
+    this.#signal = signal;
   }
 
-  /** Notes bytes before they are parsed; tar-stream lags behind by less than what is kept. */
-  take(bytes: Buffer): void {
-    const oldest = this.#position - KEPT;
-    this.#chunks = this.#chunks.filter(({ start, bytes: kept }) => start + kept.length > oldest);
-    this.#chunks.push({ start: this.#position, bytes });
-    this.#position += bytes.length;
-    this.#collect();
+  /** Gets more where nothing is at hand; false where there is no more. */
+  async #fill(): Promise<boolean> {
+    while (this.#chunk.length === 0) {
+      const { done, value } = await this.#chunks.next();
+      if (done) return false;
+      this.#signal?.throwIfAborted();
+      this.#chunk = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    }
+    return true;
   }
 
-  /** Called for each member, with where its content begins and how long it is: whether it is behind the marker. */
-  isBeyond(contentStart: number, size: number): boolean {
-    this.#collect();
-    if (this.#isEnd()) this.#seen = true;
-    else if (this.#head.length >= 512 && isZero(this.#head.subarray(0, 512)))
-      throw invalid(this.#what, 'a lone block of zeros between members');
-    this.#boundary = contentStart + Math.ceil(size / 512) * 512;
-    this.#head = Buffer.alloc(0);
-    return this.#seen;
+  #shift(limit: number): Buffer {
+    const bytes = this.#chunk.subarray(0, limit);
+    this.#chunk = this.#chunk.subarray(bytes.length);
+    this.position += bytes.length;
+    return bytes;
   }
 
-  get seen(): boolean {
-    this.#collect();
-    return this.#seen || this.#isEnd();
+  /** As many bytes as are at hand, at least one and at most `limit`. @throws where there is none */
+  async some(limit: number): Promise<Buffer> {
+    if (this.#chunk.length === 0 && !(await this.#fill())) throw invalid(this.#what, 'cut short');
+    return this.#shift(limit);
   }
 
-  #isEnd(): boolean {
-    return this.#head.length >= 1024 && isZero(this.#head);
+  /** So many bytes, of which there must be at least one. @throws where there are fewer */
+  async require(size: number): Promise<Buffer> {
+    if (this.#chunk.length >= size) return this.#shift(size);
+    const parts: Buffer[] = [];
+    for (let left = size; left > 0; left -= parts.at(-1)?.length ?? 0) parts.push(await this.some(left));
+    return Buffer.concat(parts);
   }
 
-  #collect(): void {
-    for (const { start, bytes } of this.#chunks) {
-      const next = this.#boundary + this.#head.length;
-      const missing = 1024 - this.#head.length;
-      if (missing <= 0) break;
-      if (next < start || next >= start + bytes.length) continue;
-      this.#head = Buffer.concat([this.#head, bytes.subarray(next - start, next - start + missing)]);
+  /** So many bytes; undefined at the end. @throws where there are some, but fewer */
+  async take(size: number): Promise<Buffer | undefined> {
+    return this.#chunk.length > 0 || (await this.#fill()) ? this.require(size) : undefined;
+  }
+
+  /** @throws where there are fewer, except for all that are left */
+  async skip(size: number): Promise<void> {
+    for (let left = size; left > 0; ) {
+      if (this.#chunk.length > 0 || (await this.#fill())) left -= this.#shift(left).length;
+      else if (left === Number.POSITIVE_INFINITY) return;
+      else throw invalid(this.#what, 'cut short');
     }
   }
 }
 
-function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
+function wholeBlocks(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
+const ZEROS = Buffer.alloc(BLOCK);
+
+function isZero(block: Buffer): boolean {
+  return block.equals(ZEROS);
 }
 
 const TYPES: Readonly<Record<string, TarMember['type']>> = {
-  file: 'file',
-  'contiguous-file': 'file',
-  directory: 'directory',
-  symlink: 'symlink',
-  link: 'hardlink',
-  'character-device': 'device',
-  'block-device': 'device',
-  fifo: 'fifo',
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'device',
+  '4': 'device',
+  '5': 'directory',
+  '6': 'fifo',
+  '7': 'file',
 };
 
-/** tar-stream leaves PAX's owner, time and attributes to its user. */
-function memberOf(header: Header, what: string): TarMember {
-  const pax = (header.pax ?? {}) as Readonly<Record<string, string>>;
-  const name = textOfBytes(header.name);
+function memberOf(
+  header: TarHeader,
+  { pax = {}, longName, longLink }: Extensions,
+  offset: number,
+  what: string,
+): TarMember {
+  const name = textOfBytes(pax['path'] || longName || header.name);
+  const target = textOfBytes(pax['linkpath'] || longLink || header.linkname);
   const wrong = (why: string) => invalid(what, `${JSON.stringify(name)} ${why}`);
   if (Object.keys(pax).some((key) => key.startsWith('GNU.sparse.')))
     throw wrong('is a sparse file, which layers cannot have');
-  const type = TYPES[header.type ?? ''];
+  const type = TYPES[header.flag];
   if (type === undefined) throw wrong('is of an unknown type');
-  // Go's reader takes a link's size for nothing, tar-stream for content: the two would read different archives.
-  if (type !== 'file' && header.size) throw wrong(`is a ${type} with content`);
-  const number = (key: 'uid' | 'gid' | 'mtime', otherwise: number) => {
-    const value = pax[key] === undefined ? otherwise : Number(pax[key]);
+  const number = (key: 'mode' | 'uid' | 'gid' | 'mtime' | 'size') => {
+    const isPax = key !== 'mode' && pax[key] !== undefined;
+    const value = isPax ? Number(pax[key]) : header[key];
     if (Number.isFinite(value)) return value;
-    throw wrong(pax[key] === undefined ? `has a ${key} of no number` : `has a PAX ${key} of no number`);
+    throw wrong(`has a ${isPax ? 'PAX ' : ''}${key} of no number`);
   };
-  const linkname = header.linkname ? textOfBytes(header.linkname) : undefined;
-  if (name.includes('\0') || linkname?.includes('\0')) throw wrong('has a NUL in its name');
+  const size = number('size');
+  if (!Number.isSafeInteger(size) || size < 0) throw wrong('has a size that no file has');
+  // A folder's size means nothing, a link's is no content to Go's reader and content to others, who would read another archive.
+  if (type !== 'file' && type !== 'directory' && size > 0) throw wrong(`is a ${type} with content`);
+  if (name.includes('\0') || target.includes('\0')) throw wrong('has a NUL in its name');
   const xattrs = xattrsOf(pax);
   return {
     path: cleanPath(name),
     type,
-    mode: header.mode & 0o7777,
-    uid: number('uid', header.uid),
-    gid: number('gid', header.gid),
-    mtime: number('mtime', header.mtime.getTime() / 1000),
-    size: type === 'file' ? header.size : 0,
-    offset: (header as unknown as { byteOffset: number }).byteOffset,
-    linkname: type === 'hardlink' && linkname !== undefined ? cleanPath(linkname) : linkname,
-    ...(type === 'device' ? { device: deviceOf(header) } : {}),
+    mode: number('mode') & 0o7777,
+    uid: number('uid'),
+    gid: number('gid'),
+    mtime: number('mtime'),
+    size: type === 'file' ? size : 0,
+    offset,
+    linkname: linknameOf(type, target),
+    ...(type === 'device' ? { device: deviceOf(header, wrong) } : {}),
     ...(xattrs.size > 0 ? { xattrs } : {}),
   };
 }
 
-function deviceOf({ type, devmajor, devminor }: Header): DeviceNumbers {
-  const kind = type === 'block-device' ? 'block' : 'character';
-  return { kind, major: devmajor, minor: devminor };
+function linknameOf(type: TarMember['type'], target: string): string | undefined {
+  if (target === '') return undefined;
+  return type === 'hardlink' ? cleanPath(target) : target;
+}
+
+function deviceOf({ flag, major, minor }: TarHeader, wrong: (why: string) => OcislimError): DeviceNumbers {
+  if (!Number.isInteger(major) || !Number.isInteger(minor)) throw wrong('has a device number of no number');
+  return { kind: flag === '4' ? 'block' : 'character', major, minor };
 }
 
 const XATTR = 'SCHILY.xattr.';
@@ -282,12 +274,6 @@ function xattrsOf(pax: Readonly<Record<string, string>>): ReadonlyMap<string, Bu
   for (const [key, value] of Object.entries(pax))
     if (key.startsWith(XATTR)) xattrs.set(textOfBytes(key.slice(XATTR.length)), Buffer.from(value, 'latin1'));
   return xattrs;
-}
-
-function describe(error: TarError): string {
-  if (/unexpected end/i.test(error.message)) return 'cut short';
-  if (/invalid tar header/i.test(error.message)) return 'damaged, or not a tar';
-  return error.message;
 }
 
 function invalid(what: string, why: string, cause?: unknown): OcislimError {

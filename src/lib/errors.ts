@@ -57,6 +57,9 @@ export const ERROR_CODES = {
   OCISLIM_SANDBOX_UNAVAILABLE: ExitCode.Failed,
   OCISLIM_SANDBOX_FAILED: ExitCode.Failed,
   OCISLIM_CHECK_FAILED: ExitCode.Check,
+  OCISLIM_KEY_INVALID: ExitCode.Usage,
+  OCISLIM_SIGNATURE_INVALID: ExitCode.Check,
+  OCISLIM_VERIFY_FAILED: ExitCode.Check,
 } as const satisfies Record<string, ExitCode>;
 export type ErrorCode = keyof typeof ERROR_CODES;
 

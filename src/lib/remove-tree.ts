@@ -50,19 +50,13 @@ export async function measureTree(path: string): Promise<{ readonly count: numbe
   return { count, size };
 }
 
-/** Names are bytes here: those of an image need not be UTF-8. */
+/** Names are bytes here: those of an image need not be UTF-8. Latin 1 has a character for each; Bun gives types with no other form of them. */
 async function entriesOf(folder: Buffer): Promise<{ readonly path: Buffer; readonly isFolder: boolean }[]> {
-  const entries = (await readdir(folder, { withFileTypes: true, encoding: BYTES })) as unknown as ByteEntry[];
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'latin1' });
   return entries.map((entry) => {
-    return { path: Buffer.concat([folder, SLASH, entry.name]), isFolder: entry.isDirectory() };
+    const path = Buffer.concat([folder, SLASH, Buffer.from(entry.name, 'latin1')]);
+    return { path, isFolder: entry.isDirectory() };
   });
 }
 
-interface ByteEntry {
-  readonly name: Buffer;
-  isDirectory(): boolean;
-}
-
-/** Not in the types of Node 20. */
-const BYTES = 'buffer' as BufferEncoding;
 const SLASH = Buffer.from('/');

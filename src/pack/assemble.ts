@@ -8,6 +8,7 @@ import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
 import type { Base } from './base.ts';
 import { baseAnnotations } from './base-annotations.ts';
+import { packedBefore } from './packed.ts';
 import type { Prepared } from './prepare.ts';
 import type { PackRequest } from './request.ts';
 
@@ -36,7 +37,7 @@ export async function assemble(
 }
 
 /**
- * Writes entries as a layer into the store, and describes it.
+ * Writes entries as a layer into the store, and describes it. What was packed before is not compressed again.
  * @param label what progress calls it; nothing is shown without one
  */
 export async function storeLayer(
@@ -49,12 +50,19 @@ export async function storeLayer(
   const task = label === undefined ? undefined : progress.task(label, size);
   const onBytes = (count: number) => task?.advance(count);
   try {
+    const packed = packedBefore(entries, compression, store);
+    const known = await packed.find({ signal, onBytes });
+    if (known !== undefined) {
+      task?.done('unchanged');
+      return known;
+    }
     const { stream, result } = layerStream(entries, { compression, signal, onBytes });
     const stored = await store.put(stream, { signal, size });
     task?.done('packed');
     const descriptor = { mediaType: layerMediaType(compression.kind), ...stored };
     const { diffId } = result();
-    return store.ensure({ descriptor, diffId, open: (options) => store.open(descriptor, options) });
+    await packed.remember(diffId, descriptor);
+    return await store.ensure({ descriptor, diffId, open: (options) => store.open(descriptor, options) });
   } catch (error) {
     task?.fail();
     throw error;

@@ -22,6 +22,10 @@ export type FoundInputs = Inputs & {
   readonly runsOn?: string | undefined;
   /** Where it was compiled, if it was; libraries that it needs are there. */
   readonly compiledIn?: string | undefined;
+  /** What was compiled, if it was, and what its compilers say of themselves. */
+  readonly compiled?:
+    | { readonly recognised: Recognised; readonly toolchain?: string | undefined }
+    | undefined;
   /** Takes away what was compiled and is not kept. */
   dispose(): Promise<void>;
 };
@@ -53,7 +57,8 @@ export async function findOrCompile(request: PackRequest, context: Context): Pro
     const { program } = recognised;
     const runsOn = made[0]?.runsOn;
     const compiledIn = 'image' in toolchain.compiler ? toolchain.name : 'host';
-    return { name: program.name, inputs, runsOn, compiledIn, dispose };
+    const compiled = { recognised, toolchain: toolchain.toolchain };
+    return { name: program.name, inputs, runsOn, compiledIn, compiled, dispose };
   } catch (error) {
     await dispose();
     throw error;
@@ -68,7 +73,8 @@ function requireNothingToCompile(path: string, { build, recipe, bin }: CompileRe
   });
 }
 
-async function recogniseRequested(
+/** What a source is, as the request wants it compiled. @throws what recognising throws */
+export async function recogniseRequested(
   source: Source,
   shown: string,
   { build, artifact, recipe, bin, env = {} }: CompileRequest,

@@ -1,11 +1,12 @@
 import { hostPlatform } from '#oci-spec-types';
-import type { Artifact, Index } from '../image/model.ts';
+import type { Artifact, Index, Opaque } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
+import { attachAll } from './attach.ts';
 
 export interface Delivery {
   readonly type: string;
@@ -15,11 +16,14 @@ export interface Delivery {
 /** Where a result goes, decided before any work starts so that a mistake is found at once. */
 export interface DeliveryPlan {
   readonly locations: readonly Location[];
-  readonly push: boolean;
+  readonly push: Push;
   readonly load: boolean;
 }
 
-export function planDelivery(outputs: readonly string[], push: boolean, load: boolean): DeliveryPlan {
+/** Whether the registry gets it, and then with its tags, or under its digest alone. */
+export type Push = boolean | 'by-digest';
+
+export function planDelivery(outputs: readonly string[], push: Push, load: boolean): DeliveryPlan {
   return { locations: outputs.map((output) => parseLocation(output, { as: 'output' })), push, load };
 }
 
@@ -30,17 +34,24 @@ export async function deliver(
   plan: DeliveryPlan,
   created: number,
   context: Context,
+  /** Documents about it. */
+  referrers: readonly Opaque[] = [],
 ): Promise<Delivery[]> {
   const done: Delivery[] = [];
   for (const location of plan.locations) {
     const suited = await suitFor(location, artifact, context);
-    done.push(await writeOutput(location, { artifact: suited, references, created }, context));
+    done.push(await writeOutput(location, { artifact: suited, references, created, referrers }, context));
+    if (location.transport === 'oci') await attachAll(context, location, referrers);
   }
   if (plan.push) {
-    for (const [repository, tags] of byRepository(references)) {
-      const location: Location = { transport: 'docker', reference: tags[0] as Reference };
-      await writeOutput(location, { artifact, references: tags, created }, context);
-      done.push(...tags.map((tag) => ({ type: 'registry', dest: formatReference(tag) })));
+    const { digest } = artifact.descriptor;
+    const named =
+      plan.push === 'by-digest' ? withoutTags(references).map((each) => ({ ...each, digest })) : references;
+    for (const [repository, names] of byRepository(named)) {
+      const location: Location = { transport: 'docker', reference: names[0] as Reference };
+      await writeOutput(location, { artifact, references: names, created }, context);
+      await attachAll(context, location, referrers);
+      done.push(...names.map((name) => ({ type: 'registry', dest: formatReference(name) })));
       context.progress.note(`pushed ${repository}`);
     }
   }
@@ -50,6 +61,12 @@ export async function deliver(
     const location: Location = { transport: engine };
     const suited = await suitFor(location, artifact, context);
     done.push(await writeOutput(location, { artifact: suited, references, created }, context));
+  }
+  const hasPlace = plan.push || plan.locations.some(({ transport }) => transport.startsWith('oci'));
+  if (referrers.length > 0 && !hasPlace) {
+    context.progress.warn(
+      'archives for docker load and engines keep no documents beside an image: write them with --sbom-dir and --provenance-file',
+    );
   }
   return done;
 }
@@ -68,6 +85,13 @@ async function oneOf(index: Index, context: Context): Promise<Artifact> {
   return image;
 }
 
+/** Each repository once. */
+export function withoutTags(references: readonly Reference[]): readonly Reference[] {
+  return [...byRepository(references).values()].flatMap(([first]) =>
+    first === undefined ? [] : [{ registry: first.registry, repository: first.repository }],
+  );
+}
+
 function byRepository(references: readonly Reference[]): Map<string, Reference[]> {
   const groups = new Map<string, Reference[]>();
   for (const reference of references) {
@@ -78,7 +102,7 @@ function byRepository(references: readonly Reference[]): Map<string, Reference[]
 }
 
 /** @throws OCISLIM_USAGE when a push has no name to push to. */
-export function requireTagsToPush(tags: readonly string[], push: boolean): void {
+export function requireTagsToPush(tags: readonly string[], push: Push): void {
   if (push && tags.length === 0) {
     throw new OcislimError('OCISLIM_USAGE', '--push needs to know where: no -t given', {
       hint: 'for example -t ghcr.io/me/hello:1',

@@ -126,11 +126,7 @@ async function findByPattern(pattern: string, wanted: readonly Platform[], cwd: 
 /** Files that fit the pattern, in the order of their names, with the platform each name stands for. */
 async function matchPattern(pattern: string, cwd: string): Promise<{ path: string; platform: Platform }[]> {
   const folder = dirname(pattern);
-  const parts = basename(pattern).split(/\{(os|arch|variant)\}/);
-  const expression = parts
-    .map((part, at) => (at % 2 === 0 ? escapeRegExp(part) : `(?<${part}>[a-z0-9]+)`))
-    .join('');
-  const form = new RegExp(`^${expression}$`);
+  const form = patternForm(pattern);
   const names = await readdir(resolve(cwd, folder)).catch((error: unknown) => {
     throw notFound(folder, error);
   });
@@ -144,6 +140,15 @@ async function matchPattern(pattern: string, cwd: string): Promise<{ path: strin
     );
     return [{ path: join(folder, name), platform: claimed }];
   });
+}
+
+/** Names of files that fit a pattern, with a group for each placeholder. */
+export function patternForm(pattern: string): RegExp {
+  const parts = basename(pattern).split(/\{(os|arch|variant)\}/);
+  const expression = parts
+    .map((part, at) => (at % 2 === 0 ? escapeRegExp(part) : `(?<${part}>[a-z0-9]+)`))
+    .join('');
+  return new RegExp(`^${expression}$`);
 }
 
 function escapeRegExp(text: string): string {

@@ -85,13 +85,21 @@ async function contentsOf(layer: Layer, { store, signal }: Context): Promise<Toc
   return store.tocs.get(await store.ensure(layer), { signal });
 }
 
-async function describe(image: Image, context: Context): Promise<InspectedImage> {
+/** Where each layer came from, as the history tells it. */
+export function layerOrigins(image: Image): readonly Pick<InspectedLayer, 'origin' | 'createdBy'>[] {
   const steps = (image.config.history ?? []).filter((entry) => !entry.empty_layer);
   const matched = steps.length === image.layers.length;
   const packed = matched && steps.some((step) => OWN_STEP.test(step.created_by ?? ''));
+  return image.layers.map((_, at) => {
+    const createdBy = matched ? steps[at]?.created_by : undefined;
+    return { origin: !packed ? 'unknown' : OWN_STEP.test(createdBy ?? '') ? 'app' : 'base', createdBy };
+  });
+}
+
+async function describe(image: Image, context: Context): Promise<InspectedImage> {
+  const origins = layerOrigins(image);
   const layers: InspectedLayer[] = [];
   for (const [at, layer] of image.layers.entries()) {
-    const createdBy = matched ? steps[at]?.created_by : undefined;
     const toc = await contentsOf(layer, context);
     layers.push({
       digest: layer.descriptor.digest,
@@ -99,8 +107,7 @@ async function describe(image: Image, context: Context): Promise<InspectedImage>
       mediaType: layer.descriptor.mediaType,
       size: layer.descriptor.size,
       unpackedSize: toc?.contentSize,
-      origin: !packed ? 'unknown' : OWN_STEP.test(createdBy ?? '') ? 'app' : 'base',
-      createdBy,
+      ...(origins[at] ?? { origin: 'unknown' }),
     });
   }
   const annotations = image.manifest.annotations ?? {};

@@ -7,19 +7,21 @@ import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
 import { within } from '../lib/errors.ts';
 import { formatReference, type Reference } from '../registry/reference.ts';
-import type { Context } from '../transports/context.ts';
+import type { Context, OpenedImage } from '../transports/context.ts';
 import { pinnedReference } from '../transports/pinned.ts';
 import { checkPush } from '../transports/registry.ts';
 import { keepInStore } from '../transports/store.ts';
 import { assemble } from './assemble.ts';
 import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
-import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
+import { deliver, planDelivery, requireTagsToPush, withoutTags } from './deliver.ts';
+import { makeDocuments } from './documents.ts';
 import type { Input, Inputs } from './inputs.ts';
 import { namesOf } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
+import { requirePlaceToSign, signDelivered } from './sign.ts';
 import { smoke } from './smoke.ts';
 
 /**
@@ -34,9 +36,11 @@ export async function pack(request: PackRequest, context: Context): Promise<Pack
   requirePorts(request.config.expose ?? []);
   requireVolumes(request.config.volumes ?? []);
   await requirePinnedImages(request, context);
-  const found = await findOrCompile(request, context);
+  const opened: OpenedImage[] = [];
+  const own: Context = { ...context, onImage: (image) => opened.push(image) };
+  const found = await findOrCompile(request, own);
   try {
-    return await packFound(found, request, context);
+    return await packFound(found, opened, request, own);
   } finally {
     await found.dispose();
   }
@@ -52,18 +56,27 @@ export async function requirePinnedImages(
     await within(`--libs-from ${libsFrom}`, () => pinnedReference(libsFrom, context));
 }
 
-async function packFound(found: FoundInputs, request: PackRequest, context: Context): Promise<PackResult> {
+async function packFound(
+  found: FoundInputs,
+  /** Images that it is made with; those that are opened meanwhile come to it. */
+  opened: readonly OpenedImage[],
+  request: PackRequest,
+  context: Context,
+): Promise<PackResult> {
   const { name, inputs } = found;
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
-  if (request.push && !request.dryRun) await checkPush(references, context);
+  if (request.sign !== undefined) requirePlaceToSign(plan, references);
 
   // What the program alone tells need not wait for a base, which may have to be fetched.
   if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
     judge(distinct(inputs.flatMap(misfits)), request.check, context.progress);
 
-  const { base, prepared } = await prepareAll(found, request, context);
+  const [{ base, prepared }] = await Promise.all([
+    prepareAll(found, request, context),
+    request.push && !request.dryRun ? checkPush(references, context) : undefined,
+  ]);
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
   for (const { input, place } of prepared)
@@ -79,8 +92,25 @@ async function packFound(found: FoundInputs, request: PackRequest, context: Cont
   }
   const artifact = joined(images, base.reference, base.digest);
   await keepInStore(artifact, references.map(formatReference), context);
-  const delivered = await deliver(artifact, references, plan, request.created, context);
-  return describeResult({ artifact, images, appLayers, references, base, delivered, check });
+  const made = { artifact, images, references, created: request.created };
+  const provenance = async () => {
+    const { packProvenance } = await import('./provenance.ts');
+    return packProvenance(request, found, opened, made, context);
+  };
+  const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
+  const delivered = await deliver(artifact, references, plan, request.created, context, documents);
+  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
+  const names = request.push === 'by-digest' ? withoutTags(references) : references;
+  return describeResult({
+    artifact,
+    images,
+    appLayers,
+    references: names,
+    base,
+    delivered,
+    documents,
+    check,
+  });
 }
 
 /**

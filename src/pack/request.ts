@@ -5,6 +5,9 @@ import type { ConfigChanges } from '../image/mutate.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 import type { SandboxName } from '../sandbox/choose.ts';
 import type { Network } from '../sandbox/room.ts';
+import type { Push } from './deliver.ts';
+import type { DocumentsRequest } from './documents.ts';
+import type { Signer } from './sign.ts';
 
 /** How source is compiled. */
 export interface CompileRequest {
@@ -38,7 +41,8 @@ export interface PackRequest {
   readonly tags: readonly string[];
   /** Where to write, as on the command line: `oci:DIR`, `docker-archive:FILE`, `-`… */
   readonly outputs: readonly string[];
-  readonly push: boolean;
+  /** `by-digest`: to the repositories of `tags`, which get no tag. */
+  readonly push: Push;
   readonly load: boolean;
   /** None: the program's own platform. */
   readonly platforms: readonly Platform[];
@@ -63,7 +67,11 @@ export interface PackRequest {
   readonly libsFrom?: string | undefined;
   /** Arguments with which the image is started before it is delivered; undefined: it is not. */
   readonly smoke?: readonly string[] | undefined;
+  /** What signs the result, everywhere it goes that has a place for signatures. */
+  readonly sign?: Signer | undefined;
   readonly dryRun: boolean;
+  /** Documents about the result. */
+  readonly documents?: DocumentsRequest | undefined;
 }
 
 export interface PackedLayer {
@@ -96,5 +104,13 @@ export interface PackResult {
   readonly platforms: readonly PackedPlatform[];
   readonly base: { readonly name: string; readonly digest?: string | undefined };
   readonly outputs: readonly { readonly type: string; readonly dest: string }[];
+  /** Manifests of documents about it, and the manifest that each is about. */
+  readonly attached?: readonly AttachedDocument[] | undefined;
   readonly check: readonly Finding[];
+}
+
+export interface AttachedDocument {
+  readonly artifactType: string;
+  readonly digest: string;
+  readonly subject: string;
 }

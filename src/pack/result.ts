@@ -1,11 +1,11 @@
 import { formatPlatform } from '#oci-spec-types';
 import type { Finding } from '../check/finding.ts';
 import { platformOfConfig } from '../image/load.ts';
-import type { Artifact, Image } from '../image/model.ts';
+import type { Artifact, Image, Opaque } from '../image/model.ts';
 import { familiarReference, type Reference } from '../registry/reference.ts';
 import type { Base } from './base.ts';
 import type { Delivery } from './deliver.ts';
-import type { PackedPlatform, PackResult } from './request.ts';
+import type { AttachedDocument, PackedPlatform, PackResult } from './request.ts';
 
 /** What was made, as `--json` and `--metadata-file` show it. */
 export function describeResult(made: {
@@ -16,9 +16,10 @@ export function describeResult(made: {
   readonly references: readonly Reference[];
   readonly base: Omit<Base, 'image'>;
   readonly delivered: readonly Delivery[];
+  readonly documents?: readonly Opaque[] | undefined;
   readonly check: readonly Finding[];
 }): PackResult {
-  const { artifact, images, appLayers, references, base, delivered, check } = made;
+  const { artifact, images, appLayers, references, base, delivered, documents = [], check } = made;
   const platforms = images.map((image) => describePlatform(image, appLayers));
   const distinct = new Map<string, number>([[artifact.descriptor.digest, artifact.raw.length]]);
   for (const image of images) {
@@ -36,7 +37,16 @@ export function describeResult(made: {
     platforms,
     base: { name: base.reference ?? base.name, digest: base.digest },
     outputs: delivered,
+    ...(documents.length === 0 ? {} : { attached: documents.map(describeDocument) }),
     check,
+  };
+}
+
+function describeDocument({ descriptor, manifest }: Opaque): AttachedDocument {
+  return {
+    artifactType: manifest.artifactType ?? '',
+    digest: descriptor.digest,
+    subject: manifest.subject?.digest ?? '',
   };
 }
 

@@ -76,14 +76,15 @@ export async function startImage(
   options: RunOptions,
 ): Promise<Exit> {
   const { store, signal, progress } = context;
+  const driver = await sandboxFor(sandbox, context, instead);
+  // The first time, it is also how their tables of contents come to be known.
+  const { path: root } = await store.roots.ensure(image.layers, { signal, progress, withTocs: true });
   const tree = mergeTocs(await tocsOf(image, context));
   const config = image.config.config ?? {};
   const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };
   const order = orderOf(subject, mounts, isInteractive, context.env);
-  const driver = await sandboxFor(sandbox, context, instead);
   if (network === 'none' && !driver.isolatesNetwork)
     progress.warn(`${driver.name} cannot keep ${name} off the network`);
-  const { path: root } = await store.roots.ensure(image.layers, { signal, progress });
   const room: Room = { root, mounts, network, hostname: hostnameOf(name), limits };
   return runInRoom(driver, room, order, { folder: await store.temporaryFile(), signal, ...options });
 }

@@ -29,15 +29,9 @@ const UNREACHABLE: Readonly<Record<string, readonly [string, string?]>> = {
   EHOSTUNREACH: ['no route to the host', 'check the network'],
   ENETUNREACH: ['the network cannot be reached', 'check the network, or work from the store with --offline'],
   ETIMEDOUT: ['connection timed out', 'check the network, or set HTTPS_PROXY where a proxy is needed'],
-  UND_ERR_CONNECT_TIMEOUT: [
-    'connection timed out',
-    'check the network, or set HTTPS_PROXY where a proxy is needed',
-  ],
-  UND_ERR_HEADERS_TIMEOUT: ['no answer in time'],
-  UND_ERR_BODY_TIMEOUT: ['stopped sending in mid-answer'],
-  UND_ERR_SOCKET: ['connection broken off'],
-  UND_ERR_ABORTED: ['the proxy refused the connection', 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY'],
-  UND_ERR_PRX_TLS: ['TLS to the proxy failed', 'check HTTPS_PROXY'],
+  ENOANSWER: ['no answer in time'],
+  ESILENT: ['stopped sending in mid-answer'],
+  EPROXYREFUSED: ['the proxy refused the connection', 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY'],
 };
 
 /** Names a failure below HTTP in the user's words; errors that are ocislim's own pass unchanged. */
@@ -88,14 +82,7 @@ export function connectionError(error: unknown, url: URL): unknown {
 /** Failures before any byte of the request could have left. */
 export function isConnectFailure(error: unknown): boolean {
   const cause = error instanceof OcislimError ? error.cause : error;
-  const codes = [
-    'ENOTFOUND',
-    'EAI_AGAIN',
-    'ECONNREFUSED',
-    'EHOSTUNREACH',
-    'ENETUNREACH',
-    'UND_ERR_CONNECT_TIMEOUT',
-  ];
+  const codes = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'];
   return codes.includes(systemCode(cause) ?? '');
 }
 

@@ -212,6 +212,16 @@ export async function confirmTag(
   }
 }
 
+/** Whether a tag names that manifest; false also for one that cannot be read. */
+export async function hasTag(
+  repository: Repository,
+  tag: string,
+  digest: Digest,
+  options: OpenOptions = {},
+): Promise<boolean> {
+  return (await tagDigest(repository, tag, options)) === digest;
+}
+
 async function tagDigest(
   repository: Repository,
   tag: string,

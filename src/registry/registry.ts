@@ -6,11 +6,11 @@ import { OcislimError } from '../lib/errors.ts';
 import type { Progress } from '../lib/progress.ts';
 import { authenticator, givenLookup } from './auth.ts';
 import { type Credential, credentialFinder } from './credentials.ts';
-import { diagnose, type Finding } from './diagnosis.ts';
+import type { Finding } from './diagnosis.ts';
 import { serverFinder } from './discovery.ts';
 import { certificateFolders } from './host-certificates.ts';
 import { discard, type Send } from './http.ts';
-import { confirmTag, hasManifest, putManifest } from './manifests.ts';
+import { confirmTag, hasManifest, hasTag, putManifest } from './manifests.ts';
 import { type Endpoint, endpointFinder } from './mirrors.ts';
 import { redirecting } from './redirect.ts';
 import { parseReference, type Reference } from './reference.ts';
@@ -19,7 +19,7 @@ import { openRepository, type Repository } from './repository.ts';
 import { retrying, type Sleep } from './retry.ts';
 import { type Candidate, digestFrom, resolveFrom } from './source.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
-import { cancelUpload } from './upload.ts';
+import { cancelUpload, type Session } from './upload.ts';
 import { type PushBlobOptions, pushBlob, startUpload } from './uploads.ts';
 
 export interface RegistryOptions {
@@ -84,12 +84,22 @@ export interface Target {
   hasManifest(digest: Digest, options?: OpenOptions): Promise<boolean>;
   /** Asks, else mounts from a repository of the same registry that has it, else uploads. */
   pushBlob(blob: Blob, options?: PushBlobOptions): Promise<'exists' | 'mounted' | 'pushed'>;
-  /** By its digest. Where it has a subject, it is listed with it. */
-  pushManifest(raw: Uint8Array, descriptor: Descriptor, options?: OpenOptions): Promise<void>;
-  /** Gives a manifest a tag, and looks whether it has it. */
+  /** By its digest, or under a tag: then it is looked at whether it has it. Where it has a subject, it is listed with it. */
+  pushManifest(raw: Uint8Array, descriptor: Descriptor, options?: PushManifestOptions): Promise<void>;
+  /** Gives a manifest that is there another tag, and looks whether it has it. */
   pushTag(raw: Uint8Array, descriptor: Descriptor, tag: string, options?: OpenOptions): Promise<void>;
-  /** Finds out whether one may push, without leaving anything there. @throws OCISLIM_UNAUTHORIZED | … */
+  /** Whether a tag names that; false also where that cannot be found out. */
+  hasTag(tag: string, digest: Digest, options?: OpenOptions): Promise<boolean>;
+  /**
+   * Finds out whether one may push, by beginning an upload. The next blob takes it; nothing of it stays there when the
+   * client was closed.
+   * @throws OCISLIM_UNAUTHORIZED | …
+   */
   checkPush(options?: OpenOptions): Promise<void>;
+}
+
+export interface PushManifestOptions extends OpenOptions {
+  readonly tag?: string | undefined;
 }
 
 /** @throws OCISLIM_USAGE for a mirror that is no URL; OCISLIM_CONFIG_INVALID for a `caFile` that is none */
@@ -107,6 +117,12 @@ export function openRegistry(options: RegistryOptions): Registry {
   const serverOf = serverFinder(transport.send);
   const findCredential = credentialFinder({ env, home });
   const repositories = new Map<string, Repository>();
+  const begun = new Map<Repository, Session>();
+  const takeBegun = (repository: Repository) => () => {
+    const session = begun.get(repository);
+    begun.delete(repository);
+    return session;
+  };
 
   const warned = new Set<string>();
   const warnOnce = (message: string) => {
@@ -142,19 +158,20 @@ export function openRegistry(options: RegistryOptions): Registry {
       const repository = await connect(endpointsOf(reference).origin, open);
       return {
         hasManifest: (digest, options) => hasManifest(repository, digest, options),
-        pushBlob: (blob, options) => pushBlob(repository, blob, options),
-        pushManifest: async (raw, descriptor, options) => {
+        pushBlob: (blob, options) => pushBlob(repository, blob, { ...options, begun: takeBegun(repository) }),
+        pushManifest: async (raw, descriptor, { tag, ...options } = {}) => {
           const { mediaType, digest } = descriptor;
-          const { listed } = await putManifest(repository, raw, mediaType, digest, options);
+          const { listed } = await putManifest(repository, raw, mediaType, tag ?? digest, options);
           if (!listed) await listReferrer(repository, raw, descriptor, options);
+          if (tag !== undefined) await confirmTag(repository, tag, digest, options);
         },
         pushTag: async (raw, { mediaType, digest }, tag, options) => {
           await putManifest(repository, raw, mediaType, tag, options);
           await confirmTag(repository, tag, digest, options);
         },
+        hasTag: (tag, digest, options) => hasTag(repository, tag, digest, options),
         checkPush: async (options) => {
-          const session = await startUpload(repository, options);
-          await cancelUpload(repository, session.url);
+          if (!begun.has(repository)) begun.set(repository, await startUpload(repository, options));
         },
       };
     },
@@ -176,8 +193,9 @@ export function openRegistry(options: RegistryOptions): Registry {
         { hint: 'is it a registry? give its host and port alone, as in image names' },
       );
     },
-    diagnose: (reference, open) =>
-      diagnose(
+    diagnose: async (reference, open) => {
+      const { diagnose } = await import('./diagnosis.ts');
+      return diagnose(
         {
           reference,
           endpoints: endpointsOf(reference),
@@ -187,8 +205,13 @@ export function openRegistry(options: RegistryOptions): Registry {
           findCredential,
         },
         open,
-      ),
+      );
+    },
     send: transport.send,
-    close: () => transport.close(),
+    close: async () => {
+      for (const [repository, session] of begun) await cancelUpload(repository, session.url);
+      begun.clear();
+      await transport.close();
+    },
   };
 }

@@ -1,12 +1,14 @@
-import { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { pipeline, type Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { VERSION } from '../version.ts';
 import { isLoopback } from './address.ts';
+import { readCaFile } from './ca-file.ts';
 import { connectionError } from './connection-errors.ts';
 import { readHostCertificates } from './host-certificates.ts';
 import type { HttpRequest, HttpResponse, Send } from './http.ts';
 import { proxyFor } from './proxy.ts';
-import { readCaFile } from './trust.ts';
+import type { Route } from './route.ts';
 
 export interface TransportOptions {
   readonly caFile?: string | undefined;
@@ -32,22 +34,24 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const connect = options.timeouts?.connect ?? 15_000;
   const silence = options.timeouts?.silence ?? 60_000;
   if (options.caFile !== undefined) readCaFile(options.caFile);
-  const dispatchers = new Map<string, Promise<Dispatcher>>();
+  const routes = new Map<string, Promise<Route>>();
 
   /** One for all servers that are reached in the same way; those with certificates of their own have one each. */
-  const dispatcherFor = ({ url, unverified = false }: HttpRequest): Promise<Dispatcher> => {
+  const routeFor = ({ url, unverified = false }: HttpRequest): Promise<Route> => {
     const loopback = isLoopback(url.host);
     const folders = options.certificateFolders ?? [];
     const own = url.protocol === 'https:' ? readHostCertificates(url.host, folders) : undefined;
-    const proxy = proxyFor(url, env)?.url.href;
-    const route = `${loopback} ${unverified} ${proxy ?? ''} ${own === undefined ? '' : url.host}`;
-    let made = dispatchers.get(route);
+    const proxy = proxyFor(url, env)?.url;
+    const secure = [url, proxy].some((each) => each?.protocol === 'https:');
+    const name = `${secure} ${loopback} ${unverified} ${proxy?.href ?? ''} ${own === undefined ? '' : url.host}`;
+    let made = routes.get(name);
     if (made === undefined) {
       const { caFile } = options;
-      made = import('./dispatcher.ts').then(({ createDispatcher }) =>
-        createDispatcher({ loopback, proxy, unverified, own, caFile, env, timeout: connect }),
-      );
-      dispatchers.set(route, made);
+      const way = { loopback, proxy, unverified, own, caFile, env };
+      made = secure
+        ? import('./secure-route.ts').then(({ createSecureRoute }) => createSecureRoute(way))
+        : import('./route.ts').then(({ createRoute }) => createRoute(way));
+      routes.set(name, made);
     }
     return made;
   };
@@ -55,21 +59,21 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const send: Send = async (request) => {
     const { url, signal } = request;
     signal?.throwIfAborted();
-    const through = await dispatcherFor(request);
+    const route = await routeFor(request);
     try {
-      return await exchange(request, through, { 'user-agent': userAgent }, silence);
+      return await exchange(request, route, { userAgent, connect, silence });
     } catch (error) {
       signal?.throwIfAborted();
       throw error instanceof BodyError ? error.cause : connectionError(error, url);
     }
   };
   const close = async () => {
-    for (const made of dispatchers.values())
+    for (const made of routes.values())
       await made.then(
-        (dispatcher) => dispatcher.destroy(),
+        (route) => route.close(),
         () => {},
       );
-    dispatchers.clear();
+    routes.clear();
   };
   return { send, close };
 }
@@ -77,54 +81,122 @@ export function createTransport(options: TransportOptions = {}): Transport {
 /** What the source of a body failed with is no failure of the connection. */
 class BodyError extends Error {}
 
+interface Limits {
+  readonly userAgent: string;
+  /** In milliseconds, as in {@link TransportOptions}. */
+  readonly connect: number;
+  readonly silence: number;
+}
+
 async function exchange(
   request: HttpRequest,
-  dispatcher: Dispatcher,
-  headers: Readonly<Record<string, string>>,
-  silence: number,
+  route: Route,
+  { userAgent, connect, silence }: Limits,
 ): Promise<HttpResponse> {
   const { method, url, signal, body } = request;
-  let failure: unknown;
   const opened = await body?.open().catch((cause: unknown) => {
     throw new BodyError('the body cannot be opened', { cause });
   });
-  const content =
-    opened === undefined || opened instanceof Uint8Array
-      ? opened
-      : watched(opened, (error) => {
-          failure = error;
-        });
-  try {
-    const { statusCode, ...answer } = await dispatcher.request({
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method,
-      headers: {
-        ...headers,
-        ...(body === undefined ? {} : { 'content-length': String(body.size) }),
-        ...request.headers,
-      },
-      ...(content === undefined ? {} : { body: content }),
-      ...(signal === undefined ? {} : { signal }),
-      headersTimeout: request.patience ?? silence,
-      bodyTimeout: silence,
+  const asked = route.request(url, {
+    method,
+    headers: {
+      'user-agent': userAgent,
+      ...(body === undefined ? {} : { 'content-length': String(body.size) }),
+      ...request.headers,
+    },
+  });
+  limitConnecting(asked, connect);
+  endSilence(asked, request.patience ?? silence, silence);
+  const answer = answerTo(asked, signal);
+  let broken: BodyError | undefined;
+  if (body === undefined || opened === undefined) asked.end();
+  else {
+    const sent = exactly(body.size, opened, (error) => {
+      broken = error;
     });
-    return { status: statusCode, headers: answer.headers, body: answer.body, url };
-  } catch (error) {
-    // What broke the source of the body matters more than that the request broke with it.
-    throw failure === undefined ? error : new BodyError('the body broke off', { cause: failure });
+    // It ends with the request, which tells why.
+    pipeline(sent, asked, () => {});
   }
+  const response = await answer.catch((error: unknown) => {
+    // What broke the source of the body matters more than that the request broke with it.
+    throw broken ?? error;
+  });
+  return { status: response.statusCode ?? 0, headers: response.headers, body: response, url };
 }
 
-/** The same stream; told of what its source fails with, and not of what ends it from this side. */
-function watched(source: Readable, onFailure: (error: unknown) => void): Readable {
-  const read = async function* () {
-    try {
-      yield* source;
-    } catch (error) {
-      onFailure(error);
-      throw error;
+/** The head of the answer, and an end to both when `signal` says so. */
+function answerTo(asked: ClientRequest, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    let response: IncomingMessage | undefined;
+    const stop = () => (response ?? asked).destroy(signal?.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+    asked
+      .on('response', (answer: IncomingMessage) => {
+        response = answer;
+        // A server that has answered may not want the rest of what it was sent.
+        answer.on('end', () => {
+          if (!asked.writableFinished) asked.destroy();
+        });
+        resolve(answer);
+      })
+      // Once there is an answer, it tells by itself what breaks it off.
+      .on('error', reject)
+      .on('close', () => {
+        signal?.removeEventListener('abort', stop);
+        reject(failure('ECONNRESET', 'closed without an answer'));
+      });
+  });
+}
+
+function limitConnecting(asked: ClientRequest, limit: number): void {
+  const timer = setTimeout(() => asked.destroy(failure('ETIMEDOUT', 'not connected in time')), limit);
+  const done = () => clearTimeout(timer);
+  asked.on('close', done).on('socket', (socket) => {
+    if (asked.reusedSocket) done();
+    else socket.once((socket as TLSSocket).encrypted ? 'secureConnect' : 'connect', done);
+  });
+}
+
+/** Ends an exchange in which the other side says nothing for too long; but not for the time our side takes to read. */
+function endSilence(asked: ClientRequest, beforeAnswer: number, within: number): void {
+  asked.on('socket', (socket) => {
+    let answer: IncomingMessage | undefined;
+    const onSilence = () => {
+      if (answer === undefined) asked.destroy(failure('ENOANSWER', 'no answer in time'));
+      else if (answer.readableLength > 0) socket.setTimeout(within);
+      else answer.destroy(failure('ESILENT', 'stopped sending'));
+    };
+    socket.setTimeout(beforeAnswer).on('timeout', onSilence);
+    asked.on('response', (response: IncomingMessage) => {
+      answer = response;
+      socket.setTimeout(within);
+    });
+    // Another request may have the connection then.
+    asked.on('close', () => socket.off('timeout', onSilence));
+  });
+}
+
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** The bytes of a body, of which the head of the request says how many there are. */
+async function* exactly(
+  size: number,
+  body: Readable | Uint8Array,
+  onFailure: (error: BodyError) => void,
+): AsyncGenerator<Uint8Array> {
+  let rest = size;
+  try {
+    for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+      rest -= (chunk as Uint8Array).length;
+      if (rest < 0) break;
+      yield chunk as Uint8Array;
     }
-  };
-  return Readable.from(read(), { objectMode: false });
+    if (rest !== 0) throw new Error(`a body that is said to have ${size} bytes has not`);
+  } catch (cause) {
+    const error = new BodyError('the body broke off', { cause });
+    onFailure(error);
+    throw error;
+  }
 }

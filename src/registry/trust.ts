@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import { OcislimError } from '../lib/errors.ts';
+import { readCaFile } from './ca-file.ts';
 import type { HostCertificates } from './host-certificates.ts';
 
 /** Where Linux distributions, BSD and macOS keep the authorities this machine trusts, as Go's crypto/x509 looks. */
@@ -28,25 +28,6 @@ export function trustedContext(
   return createSecureContext({
     ca: [...rootCertificates, ...system, ...named, ...extra, ...(own?.authorities ?? [])],
     ...(own?.keys.length ? { cert: [...own.certificates], key: [...own.keys] } : {}),
-  });
-}
-
-/** Reads `--ca-file`, so that a mistake in it is found before anything connects. */
-export function readCaFile(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new OcislimError('OCISLIM_CONFIG_INVALID', `CA file ${path}: cannot be read`, {
-      hint: '--ca-file takes a file of certificates in PEM form',
-      cause,
-    });
-  }
-  if (text.includes('-----BEGIN CERTIFICATE-----') || text.includes('-----BEGIN TRUSTED CERTIFICATE-----')) {
-    return text;
-  }
-  throw new OcislimError('OCISLIM_CONFIG_INVALID', `CA file ${path}: holds no certificate in PEM form`, {
-    hint: 'a DER file becomes PEM with: openssl x509 -inform der -in FILE -out FILE.pem',
   });
 }
 

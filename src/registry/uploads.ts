@@ -11,6 +11,8 @@ import { cancelUpload, type Session, sessionOf, Upload } from './upload.ts';
 export interface PushBlobOptions extends OpenOptions {
   /** Bytes sent; below zero for those that are sent again. */
   readonly onBytes?: ((count: number) => void) | undefined;
+  /** Gives an upload that was begun already, once. */
+  readonly begun?: (() => Session | undefined) | undefined;
 }
 
 /** Uploads of one blob, the first included; each begins anew. */
@@ -37,6 +39,7 @@ export async function pushBlob(
     if (answer === 'mounted') return answer;
     session ??= answer;
   }
+  session ??= options.begun?.();
   for (let attempt = 1; ; attempt++) {
     let upload: Upload | undefined;
     try {

@@ -2,7 +2,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Layer, OpenOptions } from '../image/model.ts';
 import { measuredTar } from '../layer/measured-tar.ts';
+import { tocCollector } from '../layer/read-toc.ts';
 import { readTar, type TarMember } from '../layer/tar-reader.ts';
+import type { Toc } from '../layer/toc.ts';
 import { explainWriteError } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
 import type { Unkept } from './attributes.ts';
@@ -12,6 +14,15 @@ import { type Unpacked, UnpackedRoot, type UnpackLimits } from './unpacked-root.
 export interface UnpackOptions extends OpenOptions, UnpackLimits {
   /** Called with the bytes of the layers, as they are stored, that were read. */
   readonly onBytes?: ((count: number) => void) | undefined;
+  /** Gets the table of contents of each layer of which it has none, so that the layer need not be read again for it. */
+  readonly tocs?: TocKeeper | undefined;
+}
+
+/** Where tables of contents are kept. */
+export interface TocKeeper {
+  has(layer: Layer): Promise<boolean>;
+  /** @param toc of a layer that was found right */
+  keep(layer: Layer, toc: Toc): Promise<void>;
 }
 
 /**
@@ -88,7 +99,7 @@ export async function unpackAlone(
 async function unpackLayer(
   layer: Layer,
   root: UnpackedRoot,
-  { signal, onBytes }: UnpackOptions,
+  { signal, onBytes, tocs }: UnpackOptions,
 ): Promise<void> {
   const { descriptor, diffId } = layer;
   const what = `layer ${descriptor.digest}`;
@@ -96,7 +107,11 @@ async function unpackLayer(
   if (onBytes !== undefined) stream.on('data', (chunk: Buffer) => onBytes(chunk.length)).pause();
   const { tar, meter } = measuredTar(stream, descriptor.mediaType);
   root.beginLayer();
-  const visit = (member: TarMember, content: AsyncIterable<Uint8Array>) => root.add(member, content);
+  const collector = tocs === undefined || (await tocs.has(layer)) ? undefined : tocCollector();
+  const visit = (member: TarMember, content: AsyncIterable<Uint8Array>) =>
+    collector === undefined
+      ? root.add(member, content)
+      : collector.visit(member, content, (watched) => root.add(member, watched));
   const { ended } = await readTar(tar, visit, { signal, what });
   if (meter.digest !== diffId) {
     throw new OcislimError(
@@ -105,4 +120,5 @@ async function unpackLayer(
     );
   }
   if (!ended) throw new OcislimError('OCISLIM_ARCHIVE_INVALID', `${what}: cut short, it has no end marker`);
+  if (collector !== undefined) await tocs?.keep(layer, collector.toc({ tarSize: meter.size, ended }));
 }

@@ -8,7 +8,7 @@ import { systemCode } from '../lib/errors.ts';
 import { type Progress, silent } from '../lib/progress.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Unkept } from '../rootfs/attributes.ts';
-import type { UnpackOptions } from '../rootfs/unpack.ts';
+import type { TocKeeper, UnpackOptions } from '../rootfs/unpack.ts';
 import type { Unpacked } from '../rootfs/unpacked-root.ts';
 import type { Locks } from './locks.ts';
 import type { Pins } from './pins.ts';
@@ -42,6 +42,8 @@ interface RootNote {
 export interface EnsureRootOptions extends Pick<UnpackOptions, 'signal' | 'sizeLimit'> {
   readonly progress?: Progress | undefined;
   readonly ownership?: Ownership | undefined;
+  /** Whether the tables of contents of the layers will be asked for: unpacking gives them as well. */
+  readonly withTocs?: boolean | undefined;
 }
 
 /** Puts files into a folder that is not there yet. */
@@ -55,6 +57,7 @@ interface RootsHome {
   readonly root: string;
   readonly locks: Locks;
   readonly pins: Pins;
+  readonly tocs: TocKeeper;
   temporaryFile(): Promise<string>;
 }
 
@@ -84,7 +87,7 @@ export class Roots {
     const name = rootName(layers, options.ownership);
     const fill: Fill = async (folder, more) => {
       const { unpackLayers } = await import('../rootfs/unpack.ts');
-      return unpackLayers(layers, folder, more);
+      return unpackLayers(layers, folder, { ...more, tocs: options.withTocs ? this.#home.tocs : undefined });
     };
     const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
     return this.obtain(name, layers, bytes, fill, options);

@@ -52,9 +52,11 @@ export interface PutOptions extends OpenOptions {
  *     names/             images the user knows by name; one file a name
  *     resolved/          what references of registries meant when last asked, for --offline
  *     tocs/HEX           a layer's table of contents, by diffID
+ *     findings/HEX       what a layer's files tell of the software in it, by diffID
  *     compiled/KEY/      what sources were compiled to, see results.ts
  *     steps/HEX          what steps of a build came to, by their key
  *     compressed/HEX     layers of steps as images have them, by diffID and compression
+ *     packed/HEX         the last layer that was made of files of these names and sizes, see pack/packed.ts
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
  *     roots/HEX…/        layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
@@ -73,8 +75,10 @@ export class Store implements BlobSource {
   readonly tocs: Tocs;
   readonly roots: Roots;
   readonly compiled: Results;
+  readonly findings: Notes;
   readonly steps: Notes;
   readonly compressed: Notes;
+  readonly packed: Notes;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
   /** Content that this process has written, or read and found right. */
@@ -90,8 +94,10 @@ export class Store implements BlobSource {
     this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
     this.roots = new Roots(this);
     this.compiled = new Results(this, 'compiled');
+    this.findings = new Notes(join(root, 'findings'), write);
     this.steps = new Notes(join(root, 'steps'), write);
     this.compressed = new Notes(join(root, 'compressed'), write);
+    this.packed = new Notes(join(root, 'packed'), write);
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 
@@ -213,7 +219,7 @@ export class Store implements BlobSource {
   }
 
   async link(descriptor: Descriptor, path: string): Promise<boolean> {
-    return (await this.#isIntact(descriptor)) && linkFile(this.#blobPath(descriptor.digest), path);
+    return (await this.isIntact(descriptor)) && linkFile(this.#blobPath(descriptor.digest), path);
   }
 
   /** Takes in a stream; nothing is visible until all of it is there and, where `expected` is given, is right. */
@@ -264,13 +270,13 @@ export class Store implements BlobSource {
     const { signal, progress = silent } = options;
     const { descriptor } = blob;
     await this.pins.pin(descriptor.digest);
-    if (await this.#isIntact(descriptor, progress)) return;
+    if (await this.isIntact(descriptor, progress)) return;
     const what = shortDigest(descriptor.digest);
     const onWait = () => progress.note(`${what}: another ocislim is fetching it; waiting for that`);
     const name = lockOf(digestHex(descriptor.digest));
     const lock = await this.locks.acquire(name, { signal, onWait });
     try {
-      if (await this.#isIntact(descriptor, progress)) return;
+      if (await this.isIntact(descriptor, progress)) return;
       const task = progress.task(what, descriptor.size);
       try {
         await this.#fetch(blob, task, signal);
@@ -312,8 +318,8 @@ export class Store implements BlobSource {
     }
   }
 
-  /** Reads content through, once in a run; what is damaged is set aside. */
-  async #isIntact(descriptor: Descriptor, progress: Progress = silent): Promise<boolean> {
+  /** Whether it has content, and has it right: reads it through, once in a run. What is damaged is set aside. */
+  async isIntact(descriptor: Descriptor, progress: Progress = silent): Promise<boolean> {
     const { digest } = descriptor;
     if (this.#intact.has(digest)) return this.has(digest);
     const state = await checkFile(this.#blobPath(digest), descriptor);

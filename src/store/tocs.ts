@@ -17,6 +17,15 @@ export class Tocs {
     return note && decodeToc(note);
   }
 
+  async has(layer: Layer): Promise<boolean> {
+    return (await this.known(layer)) !== undefined;
+  }
+
+  /** Remembers what a layer contains. */
+  async keep({ diffId }: Layer, toc: Toc): Promise<void> {
+    await this.#notes.set(diffId, encodeToc(toc)).catch(ignoreReadOnly);
+  }
+
   /**
    * What a layer contains: read once, from wherever the layer is, and remembered.
    * @throws OCISLIM_DIGEST_MISMATCH when the content is not what the image's config says.
@@ -32,7 +41,7 @@ export class Tocs {
         `layer ${layer.descriptor.digest}: unpacks to ${diffId}, its image says ${layer.diffId}`,
       );
     }
-    await this.#notes.set(layer.diffId, encodeToc(toc)).catch(ignoreReadOnly);
+    await this.keep(layer, toc);
     return toc;
   }
 }

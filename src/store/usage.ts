@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Digest, digestHex, isDigest } from '#oci-spec-types';
 import { explainWriteError } from '../lib/atomic-file.ts';
 import { measureTree, removeTree } from '../lib/remove-tree.ts';
+import { VERSION } from '../version.ts';
 import type { WaitOptions } from './locks.ts';
 import { CLEAN_UP } from './pins.ts';
 import { reachable } from './reachable.ts';
@@ -159,7 +160,7 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   const kept = new Set(
     [...images, ...pinned, ...(bases ? [] : remembered), ...(caches ? [] : steps)].map(digestHex),
   );
-  for (const folder of ['tocs', 'origins'])
+  for (const folder of ['tocs', 'findings', 'origins'])
     await add(folder, async (hex) => ({ kind: 'notes', spare: !kept.has(hex) }));
   await add('roots', async (hex) => {
     const note = await store.roots.noteOf(hex);
@@ -169,6 +170,12 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   for (const folder of ['steps', 'compressed'])
     await add(folder, async () => ({ kind: 'steps', spare: caches }));
   for (const kind of ['compiled', 'caches'] as const) await add(kind, async () => ({ kind, spare: caches }));
+  await add('packed', async (hex) => {
+    const note = await store.packed.get(`sha256:${hex}`);
+    const { digest } = JSON.parse(note?.toString() ?? '{}') as { digest?: unknown };
+    return { kind: 'notes', spare: !isDigest(digest) || !isKept(digest) };
+  });
+  await add('code', async (version) => ({ kind: 'notes', spare: caches || version !== VERSION }));
   await add('damaged', async () => unfinished(true));
   await add('partial', async (hex) => unfinished(!(await store.isFetching(hex))));
   await add('tmp', async (name) => {

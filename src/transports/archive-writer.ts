@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestAlgorithm, digestHex, encodeIndex, MediaType } from '#oci-spec-types';
 import { blobsOf } from '../image/blob.ts';
-import type { Artifact } from '../image/model.ts';
+import type { Artifact, Opaque } from '../image/model.ts';
 import { documentsOf } from '../image/write.ts';
 import type { Entry } from '../layer/entry.ts';
 import { tarStream } from '../layer/tar-writer.ts';
@@ -24,6 +24,8 @@ export interface ArchiveOptions {
   readonly created: number;
   /** `manifest.json` for `docker load`. */
   readonly dockerManifest?: Uint8Array | undefined;
+  /** Documents about the image. */
+  readonly referrers?: readonly Opaque[] | undefined;
 }
 
 /** The entries of a tar that is an OCI layout: blobs, index.json, oci-layout, each digest once. */
@@ -32,7 +34,7 @@ export async function layoutEntries(
   options: ArchiveOptions,
   signal: AbortSignal,
 ): Promise<Entry[]> {
-  const { names, created, dockerManifest } = options;
+  const { names, created, dockerManifest, referrers = [] } = options;
   const common = { uid: 0, gid: 0, mtime: created };
   const document = (path: string, bytes: Uint8Array, mode = 0o644): Entry => ({
     path,
@@ -44,7 +46,7 @@ export async function layoutEntries(
   });
   const blobs = new Map<string, Entry>();
   const folders = new Set<string>();
-  for (const part of await documentsOf(artifact, { signal })) {
+  for (const part of [...(await documentsOf(artifact, { signal })), ...referrers]) {
     for (const blob of blobsOf(part)) {
       const { digest, size } = blob.descriptor;
       const path = archivePath(digest);
@@ -62,7 +64,10 @@ export async function layoutEntries(
     blobs.set(path, document(path, part.raw, 0o444));
     folders.add(`blobs/${digestAlgorithm(part.descriptor.digest)}`);
   }
-  const manifests = namedDescriptors(artifact.descriptor, names);
+  const manifests = [
+    ...namedDescriptors(artifact.descriptor, names),
+    ...referrers.flatMap(({ descriptor }) => namedDescriptors(descriptor, [])),
+  ];
   const index = encodeIndex({ schemaVersion: 2, mediaType: MediaType.Index, manifests });
   return [
     ...['blobs', ...folders].map((path): Entry => ({ path, type: 'directory', mode: 0o755, ...common })),

@@ -17,6 +17,16 @@ export interface Context {
   readonly offline: boolean;
   /** What names of images are held to; undefined: to nothing. */
   readonly pinned?: PinnedImages | undefined;
+  /** Told of each image that a result is made with. */
+  readonly onImage?: ((image: OpenedImage) => void) | undefined;
+}
+
+/** An image that a result is made with, as it was named, and what that meant. */
+export interface OpenedImage {
+  readonly name: string;
+  /** Fully qualified; only of one that a registry names. */
+  readonly reference?: string | undefined;
+  readonly digest: Digest;
 }
 
 /** Images that results are made with, and what their names mean here whatever their registries say now. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { loadArtifact } from '../image/load.ts';
-import type { Artifact } from '../image/model.ts';
+import type { Artifact, Opaque } from '../image/model.ts';
 import { compressionOf } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -83,6 +83,8 @@ export interface Output {
   readonly references: readonly Reference[];
   /** Time of archive members, in seconds since the epoch. */
   readonly created: number;
+  /** Documents about it that an archive is to have, too; other places get them by `attach`. */
+  readonly referrers?: readonly Opaque[] | undefined;
 }
 
 /** What was written where, as `--json` shows it. */
@@ -93,7 +95,7 @@ export interface Written {
 
 /** Writes an image to a place. @throws what the transport throws */
 export async function writeOutput(location: Location, output: Output, context: Context): Promise<Written> {
-  const { artifact, references, created } = output;
+  const { artifact, references, created, referrers } = output;
   const { transport } = location;
   const { signal, cwd } = context;
   switch (location.transport) {
@@ -112,7 +114,11 @@ export async function writeOutput(location: Location, output: Output, context: C
     case 'oci-archive': {
       const names = layoutNames(location.name, references);
       const { layoutEntries, writeArchive } = await import('./archive-writer.ts');
-      await writeArchive(location.path, await layoutEntries(artifact, { names, created }, signal), context);
+      await writeArchive(
+        location.path,
+        await layoutEntries(artifact, { names, created, referrers }, signal),
+        context,
+      );
       return { type: transport, dest: location.path };
     }
     case 'docker-archive': {

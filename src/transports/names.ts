@@ -34,8 +34,8 @@ export function layoutNames(chosen: string | undefined, references: readonly Ref
 
 /** The index.json descriptors for an image: one a name. */
 export function namedDescriptors(descriptor: Descriptor, names: readonly LayoutName[]): Descriptor[] {
-  const { mediaType, digest, size, platform } = descriptor;
-  const plain = { mediaType, digest, size, platform };
+  const { mediaType, digest, size, platform, artifactType } = descriptor;
+  const plain = { mediaType, digest, size, platform, artifactType };
   if (names.length === 0) return [plain];
   return names.map(({ short, full }) => ({
     ...plain,
@@ -67,13 +67,16 @@ export function chooseNamed(
   name: string | undefined,
   what: string,
 ): Descriptor {
-  const distinct = new Map(manifests.map((descriptor) => [descriptor.digest, descriptor]));
+  // What is kept beside an image, such as its SBOM, is found by its digest alone.
+  const plain = manifests.filter(({ artifactType }) => artifactType === undefined);
+  const images = plain.length === 0 ? manifests : plain;
+  const distinct = new Map(images.map((descriptor) => [descriptor.digest, descriptor]));
   const [first] = distinct.values();
   if (name === undefined && first !== undefined && distinct.size === 1) return first;
   const matching = manifests.filter((descriptor) => name !== undefined && isNamed(descriptor, name));
   const [found] = matching;
   if (found !== undefined) return found;
-  const hint = manifests.length === 0 ? undefined : `it has ${manifests.map(shownName).join(', ')}`;
+  const hint = images.length === 0 ? undefined : `it has ${images.map(shownName).join(', ')}`;
   if (name !== undefined)
     throw new OcislimError('OCISLIM_NOT_FOUND', `${what}: no image called ${name}`, { hint });
   if (first === undefined) throw new OcislimError('OCISLIM_NOT_FOUND', `${what}: holds no image`);

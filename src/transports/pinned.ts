@@ -11,6 +11,14 @@ import { type LocationOptions, parseLocation } from './location.ts';
  * @throws OCISLIM_LOCK_MISSING, what the transport throws
  */
 export async function openPinned(name: string, options: LocationOptions, context: Context): Promise<Source> {
+  const source = await open(name, options, context);
+  const isNamed = parseLocation(name).transport === 'docker';
+  const reference = isNamed ? source.reference : undefined;
+  context.onImage?.({ name, reference, digest: source.artifact.descriptor.digest });
+  return source;
+}
+
+async function open(name: string, options: LocationOptions, context: Context): Promise<Source> {
   const pinned = await pinnedReference(name, context);
   if (pinned === undefined) return openSource(parseLocation(name, options), context);
   const reference = { ...pinned, digest: undefined };

@@ -125,21 +125,32 @@ export async function pushToRegistry(
   if (first === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'push: no name');
   const { signal } = context;
   const target = await targetOf(first, context);
-  const { digest } = artifact.descriptor;
-  if (await target.hasManifest(digest, { signal })) {
+  const { raw, descriptor } = artifact;
+  const { digest } = descriptor;
+  let tags = references.flatMap(({ tag }) => tag ?? []);
+  // A manifest that is there may still not be listed with its subject, where a push broke off in between.
+  const isReferrer = artifact.kind === 'opaque' && artifact.manifest.subject !== undefined;
+  if (!isReferrer && (await target.hasManifest(digest, { signal }))) {
     context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
+    const known = await Promise.all(tags.map((tag) => target.hasTag(tag, digest, { signal })));
+    tags = tags.filter((_, at) => !known[at]);
   } else {
+    // The tag brings the manifest along.
+    const tag = tags.shift();
     await writeArtifact(
       artifact,
       {
         blob: (blob, open) => pushBlob(blob, target, context, open),
-        manifest: ({ raw, descriptor }) => target.pushManifest(raw, descriptor, { signal }),
+        manifest: (document) =>
+          target.pushManifest(document.raw, document.descriptor, {
+            signal,
+            tag: document === artifact ? tag : undefined,
+          }),
       },
       { signal },
     );
   }
-  for (const { tag } of references)
-    if (tag !== undefined) await target.pushTag(artifact.raw, artifact.descriptor, tag, { signal });
+  for (const tag of tags) await target.pushTag(raw, descriptor, tag, { signal });
 }
 
 async function pushBlob(

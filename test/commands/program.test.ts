@@ -17,6 +17,8 @@ const commands = [
     'push',
     'copy',
     'inspect',
+    'explain',
+    'sbom',
     'images',
     'tag',
     'rmi',
@@ -28,11 +30,24 @@ const commands = [
     'run',
     'lock',
     'outdated',
+    'serve',
+    'rebase',
+    'keygen',
+    'sign',
+    'verify',
     'completion',
   ],
 ];
 
 describe('the program', () => {
+  it('makes the one command that is asked for, and all where there is none of that name', () => {
+    const names = (asked: string) =>
+      createProgram(new AbortController().signal, asked).commands.map((command) => command.name());
+    for (const name of commands.slice(0, -1)) expect(names(name)).toEqual([name, 'completion']);
+    for (const other of ['', 'help', '--store', 'completion', 'bild', 'constructor'])
+      expect(names(other)).toEqual(commands);
+  });
+
   it('has the commands of the contract, each with a description', () => {
     const made = program();
     expect(made.commands.map((command) => command.name())).toEqual(commands);

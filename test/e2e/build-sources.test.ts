@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { bin, must, ocislim, type Ran, type RunOptions, succeeded } from '../support/cli.ts';
+import { must, ocislim, ocislimCommand, type Ran, type RunOptions, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { type Background, freePort, startProcess } from '../support/processes.ts';
@@ -359,7 +359,7 @@ describeWithPeers(
 
       /** Begins, and comes back when both commands sleep. */
       async function begin(cwd: string, own: NodeJS.ProcessEnv): Promise<Background> {
-        const words = [...wrapFor(user), process.execPath, bin, ...build('long')];
+        const words = [...wrapFor(user), ...ocislimCommand, ...build('long')];
         const inFolder = ['sh', '-c', 'cd "$1"; shift; exec "$@"', 'sh', cwd, ...words];
         const [command = '', ...args] = inFolder;
         return startProcess(command, args, async () => (await sleepers()).length === 2, { env: own });

@@ -4,7 +4,7 @@ import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alpineBases, type RootFilesystem, writeBaseLayout } from '../support/bases.ts';
-import { bin, must, ocislim, type Ran, root, run, succeeded } from '../support/cli.ts';
+import { must, ocislim, ocislimCommand, type Ran, root, run, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
@@ -170,8 +170,7 @@ describeWithPeers(
         const [command = '', ...wrap] = wrapFor(user);
         const args = [
           ...wrap,
-          process.execPath,
-          bin,
+          ...ocislimCommand,
           'pack',
           './hello-go',
           '--base',
@@ -180,7 +179,7 @@ describeWithPeers(
           tag,
           '--push',
         ];
-        const program = command === '' ? process.execPath : (await must('which', [command])).trim();
+        const program = command === '' ? ocislimCommand[0] : (await must('which', [command])).trim();
         const ran = await run(program, command === '' ? args.slice(1) : args, { cwd, env });
         expect([ran.code, ran.stdout]).toEqual([0, expect.stringMatching(/^127\.0\.0\.1:.*@sha256:/)]);
         expect(await docker.docker(['run', '--rm', '--network', 'none', tag])).toBe('hello from Go\n');
@@ -342,8 +341,7 @@ describeWithPeers(
         const toolchain = ['--toolchain', golang, '--base', 'scratch', '--progress', 'plain'];
         const [command = '', ...args] = [
           ...wrapFor(user),
-          process.execPath,
-          bin,
+          ...ocislimCommand,
           'pack',
           cwd,
           ...build,

@@ -14,7 +14,7 @@ beforeEach(() => {
 describe('ocislim doctor', () => {
   it('tells of this machine alone where no registry is named', async () => {
     const printed = await succeeded(['doctor'], { env });
-    expect(printed).toMatch(/^ok {7}ocislim .* on Node \d+/);
+    expect(printed).toMatch(/^ok {7}ocislim .* on (Node|Bun) \d+/);
     expect(printed).toContain(env['OCISLIM_HOME']);
   });
 

@@ -14,7 +14,7 @@ import pMap from 'p-map';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { sha256 } from '#oci-spec-types';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { bin, must, ocislim, packed, root, succeeded } from '../support/cli.ts';
+import { must, ocislim, ocislimCommand, packed, root, succeeded } from '../support/cli.ts';
 import { startRegistry } from '../support/docker-registry.ts';
 import { type FakeRegistry, fakeRegistry } from '../support/fake-registry.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
@@ -83,7 +83,8 @@ describe('18: killed at any point', () => {
 
     const killOnce = async (number: number, moment: number) => {
       const { cwd, env: own } = options(number);
-      const child = spawn(process.execPath, [bin, ...args(number)], {
+      const [command, ...first] = ocislimCommand;
+      const child = spawn(command, [...first, ...args(number)], {
         cwd,
         env: { ...process.env, ...own },
         stdio: 'ignore',
@@ -123,7 +124,8 @@ describe('18: killed at any point', () => {
     const base = await pushBase(registry.host);
     registry.blobs.delete('unrelated');
     const args = ['pack', './hello', '--base', base];
-    const child = spawn(process.execPath, [bin, ...args], {
+    const [command, ...first] = ocislimCommand;
+    const child = spawn(command, [...first, ...args], {
       cwd: folder,
       env: { ...process.env, ...env },
       stdio: 'ignore',

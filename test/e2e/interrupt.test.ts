@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bin, ocislim } from '../support/cli.ts';
+import { ocislim, ocislimCommand } from '../support/cli.ts';
 import { elfProgram } from '../support/elf.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -22,7 +22,8 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     const store = join(tempDir(), 'store');
     bigProgram(folder);
     const env = { ...process.env, OCISLIM_HOME: store };
-    const child = spawn(process.execPath, [bin, 'pack', './big', '--base', 'scratch'], { cwd: folder, env });
+    const [command, ...first] = ocislimCommand;
+    const child = spawn(command, [...first, 'pack', './big', '--base', 'scratch'], { cwd: folder, env });
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();

@@ -117,3 +117,22 @@ it('asks what to lock where nothing says', async () => {
   const ran = await ocislim(['lock'], { cwd: tempDir(), env });
   expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining('lock what?') });
 });
+
+it('rebases an image on what its base has become, after which it is fresh', async () => {
+  await packed(['pack', './hello', '--check', 'off', '-t', 'app:1'], { cwd: tempDirWithHello(), env });
+  await putArtifact(registry, 'base', '1', fresh);
+  expect((await ocislim(['outdated', 'app:1'], { cwd: tempDir(), env })).code).toBe(1);
+  const elsewhere = { cwd: tempDirWithHello(), env };
+  const rebased = await packed(['rebase', 'app:1', '-t', 'app:1'], elsewhere);
+  const anew = await packed(['pack', './hello', '--base', base, '-t', 'anew:1'], elsewhere);
+  expect(rebased.digest).toBe(anew.digest);
+  expect((await ocislim(['outdated', 'app:1'], elsewhere)).code).toBe(0);
+});
+
+/** Where no lock and no project say anything; the base is the one of the options. */
+function tempDirWithHello(): string {
+  const elsewhere = tempDir();
+  copyFileSync(join(root, 'testdata/hello'), join(elsewhere, 'hello'));
+  writeFileSync(join(elsewhere, 'ocislim.toml'), `base = "${base}"\n`);
+  return elsewhere;
+}

@@ -5,7 +5,7 @@ import { validateArtifact } from '../../src/image/validate.ts';
 import { openSource } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { must, ocislim, packed, root, run, succeeded } from '../support/cli.ts';
+import { must, ocislim, ocislimCommand, packed, root, run, succeeded } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { type DockerEngine, podmanArgs, startContainerd, startDocker } from '../support/engines.ts';
@@ -356,9 +356,8 @@ describeWithPeers(
           '-o',
           'pipefail',
           '-c',
-          '"$0" "$1" pack ./hello --base oci:alpine -t piped:1 -o - | docker load',
-          process.execPath,
-          join(root, 'bin/ocislim.js'),
+          '"$0" "$@" pack ./hello --base oci:alpine -t piped:1 -o - | docker load',
+          ...ocislimCommand,
         ],
         { cwd: folder, env: { ...env, ...docker.env } },
       );

@@ -4,7 +4,7 @@ import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { bin, ocislim, type Ran, root, run, succeeded } from '../support/cli.ts';
+import { ocislim, ocislimCommand, type Ran, root, run, succeeded } from '../support/cli.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { openTempDir, USERS, type User, wrapFor } from '../support/users.ts';
 
@@ -101,8 +101,8 @@ describeWithPeers(
         const env = { ...process.env, OCISLIM_HOME: join(openTempDir(), 'store') };
         const name = signal.slice(3);
         const script = `trap "echo got ${name}; exit 9" ${name}; echo ready; while :; do sleep 0.05; done`;
-        const args = [bin, 'run', '-q', 'oci:alpine', 'sh', '-c', script];
-        const child = spawn(process.execPath, args, {
+        const [command, ...args] = [...ocislimCommand, 'run', '-q', 'oci:alpine', 'sh', '-c', script];
+        const child = spawn(command, args, {
           cwd: folder,
           env,
           stdio: ['ignore', 'pipe', 'inherit'],
@@ -120,8 +120,8 @@ describeWithPeers(
     it('is ended by the third interrupt where the command heeds none', async () => {
       const env = { ...process.env, OCISLIM_HOME: join(openTempDir(), 'store') };
       const script = 'trap "echo ignored" INT; while :; do echo ready; sleep 0.1; done';
-      const args = [bin, 'run', '-q', 'oci:alpine', 'sh', '-c', script];
-      const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+      const [command, ...args] = [...ocislimCommand, 'run', '-q', 'oci:alpine', 'sh', '-c', script];
+      const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
       let interrupts = 0;
       child.stdout.on('data', () => {
         if (interrupts++ < 3) child.kill('SIGINT');
@@ -163,7 +163,7 @@ describeWithPeers(
       async (user, _, options, words) => {
         const store = join(openTempDir(), 'store');
         const env = { ...process.env, OCISLIM_HOME: store };
-        const ocislimRun = [process.execPath, bin, 'run', '-q', ...options, 'oci:alpine', ...words];
+        const ocislimRun = [...ocislimCommand, 'run', '-q', ...options, 'oci:alpine', ...words];
         const [command = '', ...args] = [...wrapFor(user), ...ocislimRun];
         const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
         child.stdout.once('data', () => child.kill('SIGKILL'));

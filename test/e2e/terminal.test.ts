@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { shellWords } from '../../src/compile/c-flags.ts';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { bin, must } from '../support/cli.ts';
+import { must, ocislimCommand } from '../support/cli.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { openTempDir, type User, wrapFor } from '../support/users.ts';
 
@@ -30,7 +30,7 @@ describeWithPeers(
     ) {
       const store = join(openTempDir(), 'store');
       // A shell that stays would get the Ctrl-C too, and its code would be what `script` ends with; which shell that is, $SHELL says.
-      const command = shellWords(['exec', ...wrapFor(user), process.execPath, bin, ...args]);
+      const command = shellWords(['exec', ...wrapFor(user), ...ocislimCommand, ...args]);
       const env = {
         ...process.env,
         SHELL: '/bin/sh',

@@ -18,6 +18,14 @@ async function read(tar: Uint8Array, size?: number): Promise<{ members: TarMembe
   return { members, ended };
 }
 
+/** A header that was changed, with the checksum that it then has. */
+function summed(bytes: Buffer): Buffer {
+  bytes.fill(' ', 148, 156);
+  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return bytes;
+}
+
 describe('readTar', () => {
   it('reads what the system tar writes, in each of its formats', async () => {
     const folder = tempDir();
@@ -99,6 +107,52 @@ describe('readTar', () => {
   it('refuses a lone block of zeros, which readers do not agree on', async () => {
     const tar = Buffer.concat([member('a', 'x'), Buffer.alloc(512), member('b', 'y'), END]);
     await expect(read(tar)).rejects.toMatchObject({ code: 'OCISLIM_ARCHIVE_INVALID' });
+  });
+
+  it('ends at the marker also where a header stands before it', async () => {
+    const tar = Buffer.concat([member('a', 'x'), pax({ path: 'b' }), END, member('c', 'y'), END]);
+    const { members, ended } = await read(tar);
+    expect(members.map((each) => each.path)).toEqual(['a']);
+    expect(ended).toBe(true);
+  });
+
+  it('reads numbers in octal, with what may stand round them, and those of GNU in two’s complement', async () => {
+    const tar = header('a');
+    // uid, gid, mtime: -1 hour, as GNU tar writes it.
+    tar.write('  17 \0\0\0', 108, 'latin1');
+    tar.set([0x80, 0, 0, 0, 0x01, 0, 0, 0x02], 116);
+    tar.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf1, 0xf0], 136);
+    const { members } = await read(Buffer.concat([summed(tar), END]));
+    expect(members[0]).toMatchObject({ uid: 0o17, gid: 2 ** 24 + 2, mtime: -3600 });
+  });
+
+  it.each([
+    ['mode', 100, '00x0644'],
+    ['uid', 108, '-000001'],
+    ['gid', 116, '0000009'],
+    ['size', 124, '0000000001z'],
+    ['mtime', 136, '1 2 3 4 . 5'],
+  ])('refuses a %s that is no number', async (field, at, text) => {
+    const tar = header('a');
+    tar.write(text.replaceAll(' ', '_'), at);
+    await expect(read(Buffer.concat([summed(tar), block('x'), END]))).rejects.toThrow(
+      `"a" has a ${field} of no number`,
+    );
+  });
+
+  it('refuses sizes that no file has, and headers of more bytes than any has', async () => {
+    const negative = header('a');
+    negative.fill(0xff, 124, 136);
+    await expect(read(Buffer.concat([summed(negative), END]))).rejects.toThrow('a size that no file has');
+    const long = header('a', { type: 'L', size: 4 * 1024 * 1024 + 1 });
+    await expect(read(Buffer.concat([long, Buffer.alloc(1024)]))).rejects.toThrow('more bytes than any has');
+  });
+
+  it('gives the content of a member only while nothing behind it is read', async () => {
+    const tar = Buffer.concat([member('a', 'x'), member('b', 'y'), END]);
+    const contents: AsyncIterable<Uint8Array>[] = [];
+    await readTar(streamOf(tar), (_, content) => void contents.push(content));
+    for (const content of contents) expect((await bytesOf(content)).toString()).toBe('');
   });
 
   it('refuses a tar that is cut inside a member, and what is no tar', async () => {

@@ -1,7 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { OcislimError } from '../../src/lib/errors.ts';
 import { readBody } from '../../src/registry/http.ts';
 import { createTransport, type TransportOptions } from '../../src/registry/transport.ts';
 import { httpServer } from '../support/http-server.ts';
@@ -100,6 +104,42 @@ describe('the transport', () => {
     await expect(transportOf().send({ method: 'PUT', url: new URL(server.url), body })).rejects.toBe(failure);
   });
 
+  it.each([4, 6])('does not pass %d bytes off as a body of 5', async (size) => {
+    const server = await httpServer(() => ({ body: 'ok' }));
+    const body = { size: 5, open: async () => Readable.from([Buffer.alloc(size)]) };
+    await expect(transportOf().send({ method: 'PUT', url: new URL(server.url), body })).rejects.toThrow(
+      'a body that is said to have 5 bytes has not',
+    );
+    expect(server.seen).toEqual([]);
+  });
+
+  it('stops when it is aborted in mid-answer', async () => {
+    const controller = new AbortController();
+    const server = await httpServer(() => ({ body: 'ok', stalls: true, cutAfter: 1 }));
+    const url = new URL(server.url);
+    const response = await transportOf().send({ method: 'GET', url, signal: controller.signal });
+    const reason = new OcislimError('OCISLIM_INTERRUPTED', 'interrupted');
+    controller.abort(reason);
+    await expect(readBody(response, 10)).rejects.toBe(reason);
+  });
+
+  it('ends an answer that stops in its middle', async () => {
+    const server = await httpServer(() => ({ body: 'ok', stalls: true, cutAfter: 1 }));
+    const { get } = transportOf({ timeouts: { silence: 30 } });
+    await expect(get(server.url, { patience: 60_000 })).rejects.toMatchObject({
+      code: 'OCISLIM_REGISTRY_UNREACHABLE',
+      message: `${server.host}: stopped sending in mid-answer`,
+    });
+  });
+
+  it('takes its own slow reading for no silence, and still finds the silence after it', async () => {
+    const server = await httpServer(() => ({ body: 'ok', stalls: true, cutAfter: 1 }));
+    const { send } = transportOf({ timeouts: { silence: 30 } });
+    const response = await send({ method: 'GET', url: new URL(server.url), patience: 60_000 });
+    await once((response.body as IncomingMessage).socket, 'timeout');
+    await expect(readBody(response, 10)).rejects.toThrow('stopped sending in mid-answer');
+  });
+
   it('stops when it is aborted', async () => {
     const controller = new AbortController();
     const server = await httpServer(() => {
@@ -121,6 +161,45 @@ describe('proxies', () => {
     expect(await get('http://registry.example/v2/')).toMatchObject({ text: 'plain' });
     expect(one.asked).toEqual(['CONNECT registry.example:443']);
     expect(two.asked).toEqual(['GET http://registry.example/v2/']);
+  });
+
+  it('get name and password, and the server does not', async () => {
+    const secure = await httpServer(() => ({ body: 'secure' }), { tls });
+    const plain = await httpServer(() => ({ body: 'plain' }));
+    const one = await proxyTo(secure.host);
+    const two = await proxyTo(plain.host);
+    const withLogin = (url: string) => url.replace('//', '//me:p%40ss@');
+    const env = { https_proxy: withLogin(one.url), http_proxy: withLogin(two.url) };
+    const { get } = transportOf({ env });
+    await get('https://registry.example/v2/', { unverified: true });
+    await get('http://registry.example/v2/');
+    const login = `Basic ${Buffer.from('me:p@ss').toString('base64')}`;
+    expect([one.logins, two.logins]).toEqual([[login], [login]]);
+    expect(secure.seen[0]?.headers).not.toHaveProperty('proxy-authorization');
+  });
+
+  it('may speak TLS themselves, and are checked like any server', async () => {
+    const secure = await httpServer(() => ({ body: 'secure' }), { tls });
+    const plain = await httpServer(() => ({ body: 'plain' }));
+    const one = await proxyTo(secure.host, { tls });
+    const two = await proxyTo(plain.host, { tls });
+    const env = { https_proxy: one.url, http_proxy: two.url };
+    const { get } = transportOf({ env, caFile: fixture('cert.pem') });
+    expect(await get('https://registry.example/v2/', { unverified: true })).toMatchObject({ text: 'secure' });
+    expect(await get('http://registry.example/v2/')).toMatchObject({ text: 'plain' });
+    await expect(
+      transportOf({ env }).get('https://registry.example/v2/', { unverified: true }),
+    ).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_TLS' });
+  });
+
+  it('that refuse say so', async () => {
+    const proxy = await proxyTo('127.0.0.1:9', { tunnels: false });
+    const { get } = transportOf({ env: { https_proxy: proxy.url } });
+    await expect(get('https://registry.example/v2/')).rejects.toMatchObject({
+      code: 'OCISLIM_REGISTRY_UNREACHABLE',
+      message: 'registry.example: the proxy refused the connection',
+      hint: expect.stringContaining('HTTPS_PROXY'),
+    });
   });
 
   it('are not asked for loopback, nor for what NO_PROXY names', async () => {

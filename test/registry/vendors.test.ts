@@ -33,6 +33,7 @@ describe.each(Object.entries(VENDORS))('%s', (_, quirks) => {
     const { client, registry } = await scene({ quirks });
     const target = await client.target(parseReference(`${registry.host}/me/pushed:1`));
     await target.checkPush();
+    await client.close();
     expect(registry.uploads.size).toBe(quirks.noStatus ? 1 : 0);
     expect(registry.lines().filter((line) => /^(PUT|PATCH)/.test(line))).toEqual([]);
   });

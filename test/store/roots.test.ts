@@ -58,6 +58,34 @@ describe('a root in the store', () => {
     await later.close();
   });
 
+  it('makes known what is in its layers where that will be asked, so that each is read once', async () => {
+    const script = member('run', `#!/bin/sh -e\n${'x'.repeat(9000)}`, { mode: 0o755 });
+    const plain = rawLayer([...parts, script, member('d/.wh.a', '#!/hidden', { mode: 0o755 })]);
+    const { layer, reads } = counted(plain);
+    const store = await Store.open(tempDir());
+    await store.roots.ensure([layer], { withTocs: true });
+    const toc = await store.tocs.get(layer);
+    expect(reads.count).toBe(1);
+    const elsewhere = await Store.open(tempDir());
+    expect(toc).toEqual(await elsewhere.tocs.get(plain));
+    expect(toc.members.find(({ path }) => path === 'run')?.facts).toEqual({
+      shebang: { interpreter: '/bin/sh', argument: '-e' },
+    });
+    await store.close();
+    await elsewhere.close();
+  });
+
+  it('makes nothing known of a layer that is not what its image says', async () => {
+    const layer = { ...rawLayer(parts), diffId: sha256('another') };
+    const store = await Store.open(tempDir());
+    await expect(store.roots.ensure([layer], { withTocs: true })).rejects.toMatchObject({
+      code: 'OCISLIM_DIGEST_MISMATCH',
+    });
+    expect(await store.tocs.known(layer)).toBeUndefined();
+    expect(list(store, 'roots')).toEqual([]);
+    await store.close();
+  });
+
   it('is unpacked once when two ask for it together', async () => {
     const { layer, reads } = counted();
     const store = await Store.open(tempDir());

@@ -3,7 +3,11 @@ import { fileURLToPath } from 'node:url';
 import type { PackResult } from '../../src/pack/request.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-export const bin = fileURLToPath(new URL('../../bin/ocislim.js', import.meta.url));
+const bin = fileURLToPath(new URL('../../bin/ocislim.js', import.meta.url));
+const executable = process.env['OCISLIM_TEST_BIN'];
+/** The words that start `ocislim`: the built package on this Node, or the executable that `OCISLIM_TEST_BIN` names. */
+export const ocislimCommand: readonly [string, ...string[]] =
+  executable === undefined ? [process.execPath, bin] : [executable];
 
 export interface Ran {
   readonly code: number | null;
@@ -18,7 +22,7 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly uid?: number;
   readonly gid?: number;
-  /** The Node to run ocislim with; default this one. */
+  /** The Node to run the built package with, whatever `OCISLIM_TEST_BIN` says; default this one. */
   readonly node?: string;
   /** A command in front, such as `taskset -c 0`. */
   readonly wrap?: readonly string[];
@@ -55,7 +59,11 @@ export function run(command: string, args: readonly string[], options: RunOption
 
 /** Runs the built `ocislim`. */
 export function ocislim(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const command = [...(options.wrap ?? []), options.node ?? process.execPath, bin, ...args];
+  const command = [
+    ...(options.wrap ?? []),
+    ...(options.node === undefined ? ocislimCommand : [options.node, bin]),
+    ...args,
+  ];
   return run(command[0] ?? '', command.slice(1), options);
 }
 

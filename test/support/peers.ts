@@ -34,12 +34,17 @@ const PACKAGES = {
   jdeps: 'default-jdk-headless',
   jlink: 'default-jdk-headless',
   strip: 'binutils',
+  nm: 'binutils',
+  chromium: 'chromium',
   bwrap: 'bubblewrap',
   proot: 'proot',
   unshare: 'util-linux',
   newuidmap: 'uidmap',
   setcap: 'libcap2-bin',
   script: 'bsdutils',
+  'dpkg-query': 'dpkg',
+  rpm: 'rpm',
+  rpmbuild: 'rpm',
   'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
 } as const;
 

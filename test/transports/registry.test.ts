@@ -14,6 +14,7 @@ import type { RegistryOptions } from '../../src/registry/registry.ts';
 import type { Context } from '../../src/transports/context.ts';
 import { openSource, writeOutput } from '../../src/transports/index.ts';
 import { parseLocation } from '../../src/transports/location.ts';
+import { checkPush } from '../../src/transports/registry.ts';
 import { root } from '../support/cli.ts';
 import { testContext } from '../support/context.ts';
 import { file } from '../support/entries.ts';
@@ -90,13 +91,43 @@ describe('docker://', () => {
     const manifests = puts
       .filter((path) => path.includes('/manifests/'))
       .map((path) => path.split('/').at(-1));
-    expect(manifests).toEqual([
-      ...index.index.manifests.map(({ digest }) => digest),
-      index.descriptor.digest,
-      '1',
-    ]);
+    expect(manifests).toEqual([...index.index.manifests.map(({ digest }) => digest), '1']);
     const lastBlob = puts.findLastIndex((path) => path.includes('/blobs/uploads/'));
     expect(lastBlob).toBeLessThan(puts.findIndex((path) => path.includes('/manifests/')));
+  });
+
+  it('asks once for the manifest and once for the tag where the registry has both', async () => {
+    const { registry, context } = await withRegistry();
+    const image = await imageOf();
+    const name = `${registry.host}/me/app:1`;
+    await push(image, [name], context);
+    const before = registry.seen.length;
+    await push(image, [name], context);
+    expect(registry.lines().slice(before)).toEqual([
+      `HEAD /v2/me/app/manifests/${image.descriptor.digest}`,
+      'HEAD /v2/me/app/manifests/1',
+    ]);
+  });
+
+  it('moves a tag that names something else', async () => {
+    const { registry, context } = await withRegistry();
+    const [one, two] = [await imageOf(), await both()];
+    const name = `${registry.host}/me/app`;
+    await push(one, [`${name}:1`], context);
+    await push(two, [`${name}:1`], context);
+    await push(one, [`${name}:1`], context);
+    expect(registry.manifests.get('me/app:1')?.raw).toEqual(Buffer.from(one.raw));
+  });
+
+  it('uploads in what was begun to find out whether it may', async () => {
+    const { registry, context } = await withRegistry();
+    const image = await imageOf();
+    const reference = parseReference(`${registry.host}/me/app:1`);
+    await checkPush([reference], context);
+    await push(image, [`${registry.host}/me/app:1`], context);
+    const posts = registry.lines().filter((line) => line.startsWith('POST'));
+    expect(posts).toHaveLength(image.manifest.layers.length + 1);
+    expect(registry.uploads.size).toBe(0);
   });
 
   it('sends no blob where the registry has the manifest', async () => {

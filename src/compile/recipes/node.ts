@@ -79,9 +79,14 @@ function script(common: Plan, { places }: Wish): Plan {
   return { ...common, steps: [...common.steps, finish] };
 }
 
-/** Makes what Node.js reads to prepare the bundle, and a copy of Node.js itself. */
+/**
+ * Makes what Node.js reads to prepare the bundle, and a copy of Node.js itself. The path of the bundle goes into the
+ * program as it is written here, so it is one that says nothing of where it was compiled.
+ */
 const PREPARE = `const { chmodSync, copyFileSync, writeFileSync } = require('node:fs');
-const [, main, output, config, program] = process.argv;
+const [, bundle, output, config, program] = process.argv;
+const main = '.ocislim-bundle.cjs';
+copyFileSync(bundle, main);
 writeFileSync(config, JSON.stringify({ main, output, disableExperimentalSEAWarning: true }));
 copyFileSync(process.execPath, program);
 chmodSync(program, 0o755);`;

@@ -1,4 +1,5 @@
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Entry } from '../../layer/entry.ts';
@@ -65,11 +66,12 @@ export function certificatesEntry(mtime: number): Entry {
     gid: 0,
     mtime,
     size: statSync(path).size,
-    open: async () => createReadStream(path),
+    // Whole: in the standalone executable it is no file of the disk that could be opened.
+    open: async () => Readable.from([await readFile(path)]),
   };
 }
 
-/** Beside this file in the sources; beside the bundle, or above a chunk of it, in the package. */
+/** Beside this file in the sources; beside the bundle, or above a chunk of it, in the package; within the executable. */
 function certificatesPath(): string {
   const candidates = ['./ca-certificates.crt', '../ca-certificates.crt'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
