@@ -36,8 +36,10 @@ export interface Bench {
   docker(): Promise<DockerEngine>;
   alpine(): Promise<string>;
   golang(): Promise<string>;
-  /** Writes a program; see `writeProgram`. */
-  program(path: string, salt: number, size?: number): void;
+  /** A number that no other content of this run is made with: daemons remember what cases before have shown them. */
+  salt(): number;
+  /** Writes a program that nobody has seen; see `writeProgram`. */
+  program(path: string, size?: number): void;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,8 @@ export async function openBench(
   peers: ReadonlySet<Peer>,
 ): Promise<Bench> {
   const root = mkdtempSync(join(tmpdir(), 'ocislim-bench-'));
+  // What the helpers of the tests and other tools make for a while goes there, too.
+  process.env['TMPDIR'] = root;
   const registry = await startRegistry();
   const stops = [() => registry.stop()];
   const started = async <Server extends { stop(): Promise<void> }>(starting: Promise<Server>) => {
@@ -54,6 +58,8 @@ export async function openBench(
     stops.push(() => server.stop());
     return server;
   };
+  let salts = 0;
+  const salt = () => salts++;
   let folders = 0;
   const folder = (name: string) => {
     const path = join(root, `${folders++}-${name}`);
@@ -78,8 +84,9 @@ export async function openBench(
     docker: once(() => started(startDocker([registry.host]))),
     alpine: once(() => pushAlpine(bench)),
     golang: once(() => pushGolang(bench)),
-    program: (path, salt, size) =>
-      writeProgram(path, { ...filling(), salt, ...(size === undefined ? {} : { size }) }),
+    salt,
+    program: (path, size) =>
+      writeProgram(path, { ...filling(), salt: salt(), ...(size === undefined ? {} : { size }) }),
     close: async () => {
       for (const stop of stops.reverse()) await stop();
       unmountBelow(root);

@@ -9,20 +9,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const folder = mkdtempSync(join(tmpdir(), 'ocislim-bench-suite-'));
-try {
-  const outfile = join(folder, 'suite.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('suite.ts', import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-    logLevel: 'warning',
-  });
-  const { runSuite } = await import(pathToFileURL(outfile).href);
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  process.exitCode = await runSuite(root, process.argv.slice(2));
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+const outfile = join(folder, 'suite.mjs');
+await build({
+  entryPoints: [fileURLToPath(new URL('suite.ts', import.meta.url))],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  logLevel: 'warning',
+});
+const { runSuite } = await import(pathToFileURL(outfile).href);
+rmSync(folder, { recursive: true });
+process.exitCode = await runSuite(fileURLToPath(new URL('../..', import.meta.url)), process.argv.slice(2));

@@ -24,6 +24,12 @@ export async function runSuite(root: string, args: readonly string[]): Promise<n
   console.log(`${JSON.stringify(machine, undefined, 2)}\n`);
   for (const line of found.missing) console.log(`not measured: ${line}`);
   const bench = await openBench(root, given, new Set(found.peers.keys()));
+  // Servers would outlive a suite that is ended.
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
+    process.once(signal, () => void bench.close().finally(() => process.exit(code)));
   const outcomes: Outcome[] = [];
   try {
     for (const each of chosen) {

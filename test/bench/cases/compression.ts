@@ -16,7 +16,7 @@ export const compression: Case = {
   open: async (bench) => {
     const folder = bench.folder('compression');
     const program = join(folder, 'program');
-    bench.program(program, 1, MEGABYTES * 1e6);
+    bench.program(program, MEGABYTES * 1e6);
     const store = join(folder, 'store');
     const out = ['-o', `oci:${join(folder, 'out')}`, '-o', join(folder, 'out.tar')];
     return KINDS.map((kind) => ({

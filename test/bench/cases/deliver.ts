@@ -13,8 +13,8 @@ type Destination = 'registry' | 'archive';
 interface Work {
   readonly to: Destination;
   readonly alpine: string;
-  /** Writes what goes into the image below `context`, other content for each salt. */
-  readonly fill: (context: string, salt: number) => void;
+  /** Writes what goes into the image below `context`, other content each time. */
+  readonly fill: (context: string) => void;
   /** What COPY, `--add` and others take: a path in the context, and where it goes. */
   readonly paths: readonly (readonly [from: string, to: string])[];
   /** Whether each run has new content. */
@@ -181,7 +181,7 @@ function dockerMethod(isPushed: boolean, env: NodeJS.ProcessEnv): Method {
 async function contendersOf(bench: Bench, label: string, work: Work): Promise<readonly Contender[]> {
   const all = await methods(bench, work);
   const contenders: Contender[] = [];
-  for (const [place, method] of all.entries()) {
+  for (const method of all) {
     const folder = bench.folder(`${label}-${method.name}`);
     const repository = `${label}/${method.name.toLowerCase()}`;
     const scene: Scene = {
@@ -198,16 +198,16 @@ async function contendersOf(bench: Bench, label: string, work: Work): Promise<re
       `FROM ${work.alpine}\n${copies}ENTRYPOINT ["${PROGRAM}"]\n`,
     );
     await method.prepare?.(scene);
-    let filled = 0;
+    let isFilled = false;
     contenders.push({
       name: method.name,
       how: method.how,
       before: () => {
         rmSync(scene.archive, { force: true });
-        if (filled > 0 && !work.isFresh) return;
+        if (isFilled && !work.isFresh) return;
         // No two contenders have the same content: what one has sent would save another the way.
-        work.fill(scene.context, filled * all.length + place);
-        filled++;
+        work.fill(scene.context);
+        isFilled = true;
         method.refresh?.(scene);
       },
       commands: () => method.commands(scene),
@@ -242,7 +242,7 @@ function programCase({ name, title, size, isFresh, to, runs, bars }: Kind): Case
         to,
         isFresh,
         alpine: await bench.alpine(),
-        fill: (context, salt) => bench.program(join(context, 'hello'), salt, size),
+        fill: (context) => bench.program(join(context, 'hello'), size),
         paths: [['hello', PROGRAM]],
       }),
   };
@@ -335,9 +335,9 @@ export const files: Case = {
       to: 'registry',
       isFresh: true,
       alpine: await bench.alpine(),
-      fill: (context, salt) => {
-        if (!existsSync(join(context, 'hello'))) bench.program(join(context, 'hello'), salt);
-        writeFiles(join(context, 'many'), salt);
+      fill: (context) => {
+        if (!existsSync(join(context, 'hello'))) bench.program(join(context, 'hello'));
+        writeFiles(join(context, 'many'), bench.salt());
       },
       paths: [
         ['hello', PROGRAM],

@@ -26,7 +26,6 @@ export const gigabytes: Case = {
   bars: [...bars('ocislim'), ...bars('standalone')],
   open: async (bench) => {
     const alpine = await bench.alpine();
-    let salt = 0;
     return bench.own.flatMap(({ name, argv }) =>
       SIZES.map(({ label, megabytes, runs }) => {
         const folder = bench.folder(`gigabytes-${name}`);
@@ -38,7 +37,7 @@ export const gigabytes: Case = {
           how: '`pack`',
           megabytes,
           runs,
-          before: () => bench.program(program, ++salt, megabytes * 1e6),
+          before: () => bench.program(program, megabytes * 1e6),
           commands: () => [
             { argv: [...argv, 'pack', program, ...options], env: { OCISLIM_HOME: join(folder, 'store') } },
           ],
