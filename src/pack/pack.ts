@@ -69,14 +69,13 @@ async function packFound(
   const plan = planDelivery(outputs, request.push, request.load);
   if (request.sign !== undefined) requirePlaceToSign(plan, references);
 
+  if (request.push && !request.dryRun) await checkPush(references, context);
+
   // What the program alone tells need not wait for a base, which may have to be fetched.
   if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
     judge(distinct(inputs.flatMap(misfits)), request.check, context.progress);
 
-  const [{ base, prepared }] = await Promise.all([
-    prepareAll(found, request, context),
-    request.push && !request.dryRun ? checkPush(references, context) : undefined,
-  ]);
+  const { base, prepared } = await prepareAll(found, request, context);
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
   for (const { input, place } of prepared)
