@@ -1,4 +1,4 @@
-// Builds the package: the command line, the library, and the library's type declarations.
+// Builds the package: the command line, its manual pages, the library, and the library's type declarations.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
+import { loadTypeScript } from './scripts/load-typescript.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
@@ -101,6 +102,16 @@ cpSync(join(root, 'src/explain/page'), join(dist, 'page'), { recursive: true });
 const zstd = createRequire(import.meta.url).resolve('@bokuweb/zstd-wasm');
 cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'packages/zstd.wasm'));
 declarations();
+await manuals();
+
+/** Manual pages, from the program's own help. */
+async function manuals() {
+  const { manPages } = await loadTypeScript('scripts/reference/man.ts');
+  const folder = join(root, 'man');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const [name, page] of manPages(version)) writeFileSync(join(folder, name), page);
+}
 
 /** Type declarations, with the `#oci-spec-types` alias, which only this package knows, made relative. */
 function declarations() {

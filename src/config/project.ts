@@ -81,7 +81,7 @@ export function resolveTarget(config: ProjectConfig, name: string): Partial<Pack
 }
 
 /** `[build]` holds what is said of compiling, under shorter names; the same as the options at the top. */
-const BUILD_KEYS: Readonly<Record<string, keyof PackSettings>> = {
+export const BUILD_KEYS: Readonly<Record<string, keyof PackSettings>> = {
   command: 'build',
   env: 'buildEnv',
   toolchain: 'toolchain',
@@ -123,7 +123,8 @@ function readTable(whole: Record<string, unknown>, shown: string, folder: string
   return Object.fromEntries(entries);
 }
 
-function kebab(name: string): string {
+/** How a setting is written in the file: `checkIgnore` as `check-ignore`. */
+export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

@@ -52,6 +52,7 @@ export function platform(os: string, architecture: string, variant?: string): Pl
   return { os, architecture, variant };
 }
 
+/** `linux/arm/v7`: what `parsePlatform` reads. */
 export function formatPlatform(platform: Platform): string {
   const { os, architecture, variant } = platform;
   return variant ? `${os}/${architecture}/${variant}` : `${os}/${architecture}`;

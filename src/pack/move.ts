@@ -16,7 +16,7 @@ export interface Moved {
   readonly mediaType: string;
 }
 
-interface PlatformChoice {
+export interface PlatformChoice {
   readonly platform?: string | undefined;
   readonly allPlatforms?: boolean | undefined;
 }

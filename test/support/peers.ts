@@ -43,6 +43,7 @@ const PACKAGES = {
   setcap: 'libcap2-bin',
   script: 'bsdutils',
   'dpkg-query': 'dpkg',
+  groff: 'groff',
   rpm: 'rpm',
   rpmbuild: 'rpm',
   'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
