@@ -46,5 +46,15 @@ describeWithPeers('the README', ['git'], () => {
       env: closed,
     });
     expect(printed).toContain(offline.trim());
+
+    // Getting started: a command of one's own, with manual pages; without the build, which is there.
+    const prefix = tempDir();
+    const link = { ...closed, npm_config_prefix: prefix, npm_config_audit: 'false' };
+    await must('npm', ['link', '--ignore-scripts', '--offline'], { cwd: clone, env: link });
+    const { version } = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as { version: string };
+    expect(await must(join(prefix, 'bin/ocislim'), ['--version'], { env: closed })).toBe(`${version}\n`);
+    expect(readFileSync(join(prefix, 'share/man/man1/ocislim-pack.1'), 'utf8')).toContain(
+      '.TH "OCISLIM-PACK" 1',
+    );
   });
 });
