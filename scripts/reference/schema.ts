@@ -28,7 +28,7 @@ const OWN_WORDS: Partial<Record<Name, string>> = {
 };
 
 /** What each setting means, in the words of the command line's help. @throws where help does not know a setting */
-export function descriptions(program: Command): Readonly<Record<Name, string>> {
+function descriptions(program: Command): Readonly<Record<Name, string>> {
   const pack = program.commands.find((command) => command.name() === 'pack');
   const told = new Map(pack?.options.map((option) => [option.attributeName(), option.description]));
   const entries = NAMES.map((name) => {
