@@ -21,6 +21,9 @@ export type { Context, OpenedImage, PinnedImages } from './transports/context.ts
 
 export { build } from './build/build.ts';
 export type { BuildRequest, SecretSource } from './build/request.ts';
+export type { CheckLevel } from './check/verdict.ts';
+export type { BuildOptions } from './commands/build-settings.ts';
+export type { PackSettings } from './config/settings.ts';
 export type { ConfigChanges } from './image/mutate.ts';
 export {
   type BuildRequestSettings,
@@ -29,6 +32,8 @@ export {
   packRequest,
 } from './library/requests.ts';
 export { createIndex, type IndexRequest } from './pack/create-index.ts';
+export type { Delivery, Push } from './pack/deliver.ts';
+export type { DocumentsRequest } from './pack/documents.ts';
 export { pack } from './pack/pack.ts';
 export { type RebaseRequest, rebase } from './pack/rebase.ts';
 export type {
@@ -39,29 +44,38 @@ export type {
   PackRequest,
   PackResult,
 } from './pack/request.ts';
+export type { SandboxName } from './sandbox/choose.ts';
+export type { Network } from './sandbox/room.ts';
 
 // Moving images
 
 export { copy, type Moved, type PlatformChoice, pull, push } from './pack/move.ts';
 export { type Served, type ServeRequest, serve } from './serve/serve.ts';
+export type { RunningServer, ServerOptions } from './serve/server.ts';
 
 // Looking into images
 
-export type { Finding } from './check/finding.ts';
+export type { Finding, RuleId } from './check/finding.ts';
+export type { Duplicate, Hidden } from './explain/account.ts';
 export { difference, type ExplainOptions, explain } from './explain/explain.ts';
 export type {
   ChangedFile,
+  ChangedPart,
+  ChangedSetting,
   Difference,
+  DifferentImage,
   ExplainedFile,
   ExplainedLayer,
   ExplainedProgram,
   Explanation,
   Saving,
 } from './explain/model.ts';
+export type { Part, ProgramParts } from './explain/parts.ts';
 export { type CheckResult, checkNamed as checkImage, checkPacked as checkProgram } from './pack/check.ts';
 export { type InspectedImage, type InspectedLayer, type Inspection, inspect } from './pack/inspect.ts';
 export { type Freshness, type OutdatedRequest, outdated } from './pack/outdated.ts';
 export { type SbomOptions, sbom } from './pack/sbom.ts';
+export type { SbomFormat } from './sbom/document.ts';
 
 // The store
 
@@ -71,15 +85,44 @@ export { type LockedImage, type LockRequest, lock } from './pack/lock.ts';
 // Signatures
 
 export { type Signed, type Signer, type SignOptions, sign } from './pack/sign.ts';
-export { type Verified, type VerifyRequest, verify } from './pack/verify.ts';
-export { generateKeyPair, type NamedKey, readPrivateKey, readPublicKey } from './sign/key.ts';
+export type { GoodSignature, SignatureFormat } from './pack/signatures.ts';
+export { type Verified, type VerifiedPlatform, type VerifyRequest, verify } from './pack/verify.ts';
+export {
+  generateKeyPair,
+  type KeyPair,
+  type NamedKey,
+  type Password,
+  readPrivateKey,
+  readPublicKey,
+} from './sign/key.ts';
 
 // The model
 
-export type { Descriptor, Digest, ImageConfig, IndexManifest, Manifest, Platform } from '#oci-spec-types';
+export type {
+  Annotations,
+  Compression,
+  ContainerConfig,
+  Descriptor,
+  Digest,
+  History,
+  ImageConfig,
+  IndexManifest,
+  Manifest,
+  Platform,
+} from '#oci-spec-types';
 export { formatPlatform, parsePlatform } from '#oci-spec-types';
 export { indexOf } from './image/index-of.ts';
-export type { Artifact, Blob, Image, Index, Layer, Opaque, OpenOptions } from './image/model.ts';
+export type {
+  Artifact,
+  Blob,
+  BlobOrigin,
+  Document,
+  Image,
+  Index,
+  Layer,
+  Opaque,
+  OpenOptions,
+} from './image/model.ts';
 export { buildImage, type ImageParts } from './image/mutate.ts';
 export { imageFor } from './image/select.ts';
 export { validateArtifact } from './image/validate.ts';
@@ -88,8 +131,8 @@ export type { CompressionChoice } from './layer/compression.ts';
 export type { Entry } from './layer/entry.ts';
 export { formatReference, parseReference, type Reference } from './registry/reference.ts';
 export { type Output, openSource, type Source, type Written, writeOutput } from './transports/index.ts';
-export { type Location, parseLocation } from './transports/location.ts';
+export { type Location, type LocationOptions, parseLocation } from './transports/location.ts';
 
 // Errors
 
-export { type ErrorCode, OcislimError } from './lib/errors.ts';
+export { ERROR_CODES, type ErrorCode, type ErrorDetail, ExitCode, OcislimError } from './lib/errors.ts';

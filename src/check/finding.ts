@@ -30,6 +30,7 @@ const WARNINGS = [
 
 /** Every rule, by its stable id. */
 export const RULES = [...ERRORS, ...WARNINGS] as const;
+/** `library-missing`, `secret`…: those of the tables in docs/cli.md. */
 export type RuleId = (typeof RULES)[number];
 
 /** What a rule has found: what is wrong, and what to do about it. */

@@ -44,7 +44,8 @@ export interface Layer extends Blob {
   readonly diffId: Digest;
 }
 
-interface Document {
+/** What every artifact has. */
+export interface Document {
   /** Of the document's own bytes; `platform` is set where the index it came from, or its config, tells it. */
   readonly descriptor: Descriptor;
   /** The document's bytes, exactly as they were or will be stored: the digest is theirs. */

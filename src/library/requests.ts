@@ -5,13 +5,18 @@ import type { PackSettings } from '../config/settings.ts';
 import type { PackRequest } from '../pack/request.ts';
 import type { Signer } from '../pack/sign.ts';
 
-/** What a context or a command line is for, and a request is not. */
-type Around =
-  | ('mirror' | 'insecure' | 'caFile' | 'store' | 'offline' | 'locked')
-  | ('quiet' | 'verbose' | 'json' | 'progress' | 'digestFile' | 'metadataFile' | 'sign');
-
-/** Options of `pack` by the names that `ocislim.toml` has for them, in camel case: `checkIgnore`, `withLibs`. */
-export interface PackRequestSettings extends Partial<Omit<PackSettings, Around | 'path'>> {
+/**
+ * Options of `pack` by the names that `ocislim.toml` has for them, in camel case: `checkIgnore`, `withLibs`; but for what a
+ * context or a command line is for.
+ */
+export interface PackRequestSettings
+  extends Partial<
+    Omit<
+      PackSettings,
+      | ('path' | 'mirror' | 'insecure' | 'caFile' | 'store' | 'offline' | 'locked' | 'sign')
+      | ('quiet' | 'verbose' | 'json' | 'progress' | 'digestFile' | 'metadataFile')
+    >
+  > {
   /** Source, a program, a `.jar`, a `.zip`, or a pattern with `{os}`, `{arch}` and `{variant}`. */
   readonly path: string;
   /** Push to the repositories of the tags under the digest alone. */

@@ -18,6 +18,31 @@ describe('what is made from the code', () => {
     const untold = [...page.matchAll(/^### `(.*\(\))`\n\n```/gm)].map(([, name]) => name);
     expect(untold).toEqual([]);
   });
+
+  it('in docs/api.md has the types that declarations name, but for what is of the package alone', () => {
+    const page = readFileSync(join(root, 'docs/api.md'), 'utf8');
+    const told = new Set([...page.matchAll(/^### `(\w+)/gm)].map(([, name]) => name));
+    const code = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, text = '']) => text).join('');
+    const plain = code.replace(/\/\*.*?\*\/|\/\/[^\n]*|'[^'\n]*'/gs, '');
+    const named = new Set(
+      [...plain.matchAll(/(?<![.\w])[A-Z]\w*[a-z]\w*\b(?!\??[:(])/g)].map(([name]) => name),
+    );
+    const own = ['DeviceNumbers', 'FileFacts', 'ParseOptions', 'Registry', 'Request', 'Store'];
+    const platform = [
+      'AbortSignal',
+      'Buffer',
+      'Error',
+      'NodeJS',
+      'Omit',
+      'Partial',
+      'Pick',
+      'ProcessEnv',
+      'Promise',
+    ];
+    const more = ['KeyObject', 'Readable', 'Readonly', 'ReadonlyMap', 'Record', 'Uint8Array'];
+    const known = new Set([...own, ...platform, ...more]);
+    expect([...named].filter((name) => !told.has(name) && !known.has(name)).sort()).toEqual([]);
+  });
 });
 
 describe('the manual', () => {
