@@ -5,6 +5,7 @@ import { configSchema } from '../../scripts/reference/schema.ts';
 import { createProgram } from '../../src/commands/program.ts';
 import { requestOf, settingsFor } from '../../src/commands/settings.ts';
 import { parseProjectConfig } from '../../src/config/project.ts';
+import { pages } from '../support/documented.ts';
 
 const isValid = new Ajv({ strict: true, allowUnionTypes: true }).compile(
   configSchema(createProgram(new AbortController().signal)),
@@ -57,7 +58,20 @@ const REFUSED = [
   'path = "hello"\ndry-run = true',
 ];
 
+/** The `ocislim.toml` of the pages; a lock has a version. */
+const DOCUMENTED = pages()
+  .flatMap(({ text }) => [...text.matchAll(/^```toml\n(.*?)^```/gms)].map(([, toml = '']) => toml))
+  .filter((toml) => /^(?:base|path|\[build\]|\[targets)/m.test(toml));
+
 describe('the schema of ocislim.toml', () => {
+  it('accepts the examples of the documentation, as the code does', () => {
+    expect(DOCUMENTED.length).toBeGreaterThan(1);
+    for (const text of DOCUMENTED) {
+      parseProjectConfig(text, '/project/ocislim.toml', '');
+      expect(isValid(parse(text)) || isValid.errors).toBe(true);
+    }
+  });
+
   it.each(ACCEPTED)('accepts what is read: %j', (text) => {
     read(text);
     expect(isValid(parse(text)) || isValid.errors).toBe(true);
