@@ -17,7 +17,6 @@ import { makeDocuments } from '../pack/documents.ts';
 import { namesOf } from '../pack/names.ts';
 import type { PackResult } from '../pack/request.ts';
 import { describeResult } from '../pack/result.ts';
-import { requirePlaceToSign, signDelivered } from '../pack/sign.ts';
 import { formatReference } from '../registry/reference.ts';
 import type { Context, OpenedImage } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
@@ -41,7 +40,8 @@ import type { StepResult, Steps } from './step-cache.ts';
 export async function build(request: BuildRequest, context: Context): Promise<PackResult> {
   requireTagsToPush(request.tags, request.push);
   const plan = planDelivery(request.outputs, request.push, request.load);
-  if (request.sign !== undefined) requirePlaceToSign(plan, namesOf(request.tags, ''));
+  const signing = request.sign && (await import('../pack/sign.ts'));
+  signing?.requirePlaceToSign(plan, namesOf(request.tags, ''));
   if (request.push) await checkPush(namesOf(request.tags, ''), context);
   const cacheTo = request.cacheTo.map((text) => cacheLocation('--cache-to', text));
   const opened: OpenedImage[] = [];
@@ -66,7 +66,8 @@ export async function build(request: BuildRequest, context: Context): Promise<Pa
   };
   const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
   const delivered = await deliver(artifact, references, plan, request.created, context, documents);
-  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
+  if (request.sign !== undefined)
+    await signing?.signDelivered(artifact, references, plan, request.sign, context);
   for (const location of cacheTo) await exportCache(results, location, context);
   const { stage, appLayers = 0 } = built[0] ?? {};
   const base = stage?.base ?? { name: 'scratch' };

@@ -1,8 +1,7 @@
 import { type Digest, decodeDescriptor, layerMediaType, sha256 } from '#oci-spec-types';
 import type { Layer } from '../image/model.ts';
-import { type CompressionChoice, compress, compressionOf } from '../layer/compression.ts';
+import { COMPRESSORS, type CompressionChoice, compress, compressionOf } from '../layer/compression.ts';
 import type { Context } from '../transports/context.ts';
-import { VERSION } from '../version.ts';
 import { layersAtHand } from './stage-tree.ts';
 
 /** A layer of the store, compressed; one that was so compressed before is not again. */
@@ -16,7 +15,7 @@ export async function compressLayer(
   const { kind, level } = compression;
   if (compressionOf(layer.descriptor.mediaType) !== 'none') return layer;
   if (kind === 'none') return store.ensure(layer, { signal });
-  const about = sha256(JSON.stringify([VERSION, layer.diffId, kind, level ?? null]));
+  const about = sha256(JSON.stringify([COMPRESSORS, layer.diffId, kind, level ?? null]));
   const known = await knownCompressed(about, layer, store);
   if (known !== undefined) return known;
   const { size } = layer.descriptor;

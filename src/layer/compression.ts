@@ -18,6 +18,9 @@ const LEVELS: Readonly<Record<Compression, readonly [lowest: number, highest: nu
   none: [0, 0, 0],
 };
 
+/** Raised whenever a compressor gives other bytes for the same content, so that no layer of an older one is taken for it. */
+export const COMPRESSORS = 2;
+
 /** Parses `gzip`, `zstd:9`, `none`. @throws OCISLIM_USAGE */
 export function parseCompression(text: string): CompressionChoice {
   const [kind = '', level, ...rest] = text.split(':');

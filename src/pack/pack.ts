@@ -21,7 +21,6 @@ import { namesOf } from './names.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PackRequest, PackResult } from './request.ts';
 import { describeResult } from './result.ts';
-import { requirePlaceToSign, signDelivered } from './sign.ts';
 import { smoke } from './smoke.ts';
 
 /**
@@ -67,8 +66,8 @@ async function packFound(
   const references = namesOf(request.tags, name);
   const outputs = defaultOutputs(request, name);
   const plan = planDelivery(outputs, request.push, request.load);
-  if (request.sign !== undefined) requirePlaceToSign(plan, references);
-
+  const signing = request.sign && (await import('./sign.ts'));
+  signing?.requirePlaceToSign(plan, references);
   if (request.push && !request.dryRun) await checkPush(references, context);
 
   // What the program alone tells need not wait for a base, which may have to be fetched.
@@ -98,7 +97,8 @@ async function packFound(
   };
   const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
   const delivered = await deliver(artifact, references, plan, request.created, context, documents);
-  if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
+  if (request.sign !== undefined)
+    await signing?.signDelivered(artifact, references, plan, request.sign, context);
   const names = request.push === 'by-digest' ? withoutTags(references) : references;
   return describeResult({
     artifact,

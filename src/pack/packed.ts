@@ -2,11 +2,10 @@ import { pipeline } from 'node:stream/promises';
 import { type Descriptor, type Digest, decodeDescriptor, isDigest, sha256 } from '#oci-spec-types';
 import type { Layer } from '../image/model.ts';
 import { type LayerOptions, layerStream } from '../layer/build.ts';
-import type { CompressionChoice } from '../layer/compression.ts';
+import { COMPRESSORS, type CompressionChoice } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import type { Store } from '../store/store.ts';
 import { ignoreReadOnly } from '../store/tocs.ts';
-import { VERSION } from '../version.ts';
 
 /** What the store knows of a layer that is about to be made. */
 export interface PackedBefore {
@@ -18,8 +17,7 @@ export interface PackedBefore {
 /**
  * Reading and hashing files takes a fraction of the time that compressing takes, but is wasted on files that are new. So
  * it is done where a layer of files of the same names, sizes and owners was packed before. Only what the files
- * contain says whether they are the same; neither times nor places on this machine do. Another version may compress to
- * other bytes, and should on every machine.
+ * contain says whether they are the same; neither times nor places on this machine do.
  */
 export function packedBefore(
   entries: readonly Entry[],
@@ -27,7 +25,7 @@ export function packedBefore(
   store: Store,
 ): PackedBefore {
   if (kind === 'none') return { find: async () => undefined, remember: async () => {} };
-  const outline = sha256(JSON.stringify([VERSION, kind, level ?? null, entries.map(outlineOf)]));
+  const outline = sha256(JSON.stringify([COMPRESSORS, kind, level ?? null, entries.map(outlineOf)]));
   return {
     find: async (options) => {
       const known = decodePacked(await store.packed.get(outline));

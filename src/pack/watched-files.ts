@@ -7,7 +7,7 @@ import type { Leaving } from '../compile/recipe.ts';
 import { findSource } from '../compile/source.ts';
 import { stampOf } from '../lib/file-memo.ts';
 import { parseAddition } from './add.ts';
-import { recogniseRequested } from './compile.ts';
+import { recogniseRequested } from './compile-source.ts';
 import { isPattern, patternForm } from './inputs.ts';
 import type { PackRequest } from './request.ts';
 
