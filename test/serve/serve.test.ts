@@ -313,18 +313,23 @@ describe('a hostile client', () => {
   it('gets nothing for an address of a megabyte', async () => {
     const { host } = await servedStore({ 'docker.io/me/app:1': await image });
     expect((await get(host, `/v2/${'a'.repeat(3000)}`)).status).toBe(414);
-    const answered = await new Promise<string>((resolve, reject) => {
-      const [, port = ''] = host.split(':');
-      const socket = connect(Number(port), '127.0.0.1', () =>
-        socket.write(`GET /v2/${'a/'.repeat(500_000)} HTTP/1.1\r\n`),
-      );
-      let text = '';
-      socket.on('data', (chunk) => {
-        text += chunk.toString();
+    const answer = (address: string) =>
+      new Promise<string>((resolve, reject) => {
+        const [, port = ''] = host.split(':');
+        const socket = connect(Number(port), '127.0.0.1', () => socket.write(`GET /v2/${address} HTTP/1.1\r\n`));
+        let text = '';
+        socket.on('data', (chunk) => {
+          text += chunk.toString();
+        });
+        // A server that closes before it has read everything resets the connection, and the answer may be lost with it.
+        socket.on('error', (error: NodeJS.ErrnoException) =>
+          error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : reject(error),
+        );
+        socket.on('close', () => resolve(text));
       });
-      socket.on('error', reject).on('close', () => resolve(text));
-    });
-    expect(answered).toMatch(/^HTTP\/1\.1 431 /);
+    expect(await answer('a/'.repeat(10_000))).toMatch(/^HTTP\/1\.1 431 /);
+    expect(await answer('a/'.repeat(500_000))).toMatch(/^(HTTP\/1\.1 431 |$)/);
+    expect((await get(host, '/v2/')).status).toBe(200);
   });
 
   it('that says another host, as a rebound web page does, gets nothing', async () => {
