@@ -1,5 +1,7 @@
 // Builds the package: the command line, its manual pages, the library, and the library's type declarations.
+import { isAscii } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
@@ -44,19 +46,26 @@ await Promise.all([commandLine(), seldomPackages(), library()]);
  */
 async function commandLine() {
   const asCommonJs = { ...shared, format: 'cjs', supported: { 'dynamic-import': false } };
+  const cli = join(dist, 'cli.cjs');
   await build({
     ...asCommonJs,
     entryPoints: ['src/cli.ts'],
-    outfile: join(dist, 'cli.cjs'),
+    outfile: cli,
     define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
     banner: { js: "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
     plugins: [apart(Object.fromEntries(SELDOM.map((name) => [name, `./packages/${fileName(name)}.cjs`])))],
   });
+  const code = readFileSync(cli);
+  if (!isAscii(code)) throw new Error(`${cli}: start.ts reads it as ASCII, and it is not`);
   await build({
     ...asCommonJs,
     entryPoints: ['src/start.ts'],
     outfile: join(dist, 'start.cjs'),
-    plugins: [apart({ './cli.ts': './cli.cjs' })],
+    define: {
+      ...shared.define,
+      __OCISLIM_BUILD__: JSON.stringify(createHash('sha256').update(code).digest('hex').slice(0, 16)),
+      'import.meta.dirname': '__dirname',
+    },
   });
 }
 

@@ -1,5 +1,8 @@
-import { keepCompiled } from './lib/compile-cache.ts';
+import { join } from 'node:path';
 import { VERSION } from './version.ts';
+
+/** What changes with the command line's file; put in by build.mjs. */
+declare const __OCISLIM_BUILD__: string;
 
 /** The least that can be read at each start; the command line itself is a file of its own. */
 export async function start(argv: readonly string[]): Promise<void> {
@@ -7,7 +10,8 @@ export async function start(argv: readonly string[]): Promise<void> {
     process.stdout.write(`${VERSION}\n`);
     return;
   }
-  keepCompiled(argv, process.env);
-  const { main } = await import('./cli.ts');
-  await main(argv);
+  const { compiledFolder, loadCompiled } = await import('./lib/compile-cache.ts');
+  const file = join(import.meta.dirname, 'cli.cjs');
+  const loaded = loadCompiled(file, __OCISLIM_BUILD__, compiledFolder(argv, process.env));
+  await (loaded as typeof import('./cli.ts')).main(argv);
 }

@@ -13,7 +13,7 @@ const UNITS: Readonly<Record<string, number>> = {
 export function parseDuration(text: string): number | undefined {
   const [, sign, rest = ''] = /^([+-]?)(.*)$/s.exec(text) ?? [];
   if (rest === '0') return 0;
-  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined;
+  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+$/.test(rest)) return undefined;
   let total = 0;
   for (const [, number, unit = ''] of rest.matchAll(/([\d.]+)(\D+)/g))
     total += Number(number) * (UNITS[unit] ?? 0);

@@ -1,9 +1,8 @@
 import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import type { Compression } from '#oci-spec-types';
 import { OcislimError } from '../lib/errors.ts';
 import type { GzipOptions } from './deflate/gzip.ts';
-import { workerCount } from './worker-pool.ts';
+import { workerCount } from './worker-count.ts';
 
 export interface CompressionChoice {
   readonly kind: Compression;
@@ -121,6 +120,7 @@ class DecoderError extends Error {}
 const UNPACKED_CHUNK = 1024 * 1024;
 
 async function* gunzip(source: Readable): AsyncGenerator<Uint8Array> {
+  const { createGunzip } = await import('node:zlib');
   yield* through(source, createGunzip({ chunkSize: UNPACKED_CHUNK }));
 }
 

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { OcislimError } from '../lib/errors.ts';
 
@@ -20,22 +19,6 @@ interface Task<Job, Result> {
   readonly moved: readonly ArrayBuffer[];
   resolve(result: Result): void;
   reject(error: Error): void;
-}
-
-/** What the thread that reads, hashes and writes keeps busy; each takes about ten megabytes. */
-const MOST_WORKERS = 3;
-
-/** How many workers to start: `OCISLIM_WORKERS`, or one a core, at most 3; a single core is this thread's. @throws OCISLIM_USAGE */
-export function workerCount(env: NodeJS.ProcessEnv = process.env): number {
-  const wish = env['OCISLIM_WORKERS'];
-  if (wish === undefined || wish === '') {
-    const cores = availableParallelism();
-    return cores === 1 ? 0 : Math.min(cores, MOST_WORKERS);
-  }
-  if (/^\d{1,2}$/.test(wish)) return Number(wish);
-  throw new OcislimError('OCISLIM_USAGE', `OCISLIM_WORKERS=${wish}: not a number of threads`, {
-    hint: '0 to 99; 0 compresses on one thread',
-  });
 }
 
 /**

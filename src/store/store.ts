@@ -62,7 +62,7 @@ export interface PutOptions extends OpenOptions {
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
  *     partial/HEX        downloads that broke off, to go on with
  *     damaged/HEX        content that turned out not to be what its name says
- *     code/VERSION/      what Node compiled of this program, see lib/compile-cache.ts
+ *     code/VERSION/      what V8 compiled of this program, see lib/compile-cache.ts
  *     locks/, pins/      what the processes that live are doing, see locks.ts and pins.ts
  *     tmp/               unfinished writes, and folders that are being filled or removed
  */

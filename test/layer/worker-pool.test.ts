@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { workerCount, workerPool } from '../../src/layer/worker-pool.ts';
+import { workerCount } from '../../src/layer/worker-count.ts';
+import { workerPool } from '../../src/layer/worker-pool.ts';
 
 const never = new AbortController().signal;
 

@@ -316,7 +316,9 @@ describe('a hostile client', () => {
     const answer = (address: string) =>
       new Promise<string>((resolve, reject) => {
         const [, port = ''] = host.split(':');
-        const socket = connect(Number(port), '127.0.0.1', () => socket.write(`GET /v2/${address} HTTP/1.1\r\n`));
+        const socket = connect(Number(port), '127.0.0.1', () =>
+          socket.write(`GET /v2/${address} HTTP/1.1\r\n`),
+        );
         let text = '';
         socket.on('data', (chunk) => {
           text += chunk.toString();
