@@ -1,7 +1,8 @@
+import { fstatSync } from 'node:fs';
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { systemPath, textOfBytes } from '../layer/byte-text.ts';
+import { type DiskContent, diskContent } from '../lib/disk-content.ts';
 import { systemCode } from '../lib/errors.ts';
 import {
   changedInput,
@@ -10,8 +11,8 @@ import {
   type FileStat,
   hashFile,
   lookOf,
-  openRegular,
   readFileMemo,
+  refusalOf,
   stampOf,
   unreadableInput,
   writeFileMemo,
@@ -90,7 +91,7 @@ export function openFolderTree(folder: string, options: FolderTreeOptions): Fold
       const found = await walk(path, true, look);
       return found?.node.type === 'directory' ? namesIn(diskPath(found.node.path), found.node.path) : [];
     },
-    open: async (node) => contentOf(diskPath(node.path), node.path, (await seenAs(node)).stat),
+    open: async (node) => contentOf(diskPath(node.path), node.path, (await seenAs(node)).stat).open(),
     digest: (node) => {
       const known = digests.get(node.path) ?? hashed(node);
       digests.set(node.path, known);
@@ -190,23 +191,14 @@ async function namesIn(full: string | Buffer, path: string): Promise<readonly st
   return names.sort().map(textOfBytes);
 }
 
-/** Bytes that are read at once. */
-const CHUNK = 256 * 1024;
-
-function contentOf(full: string | Buffer, path: string, expected: FileStat): Readable {
-  const read = async function* () {
-    const { file, stat: before } = await openRegular(full, path);
-    try {
-      if (stampOf(before) !== stampOf(expected)) throw changedInput(path);
-      for (;;) {
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, null);
-        if (bytesRead === 0) break;
-        yield buffer.subarray(0, bytesRead);
-      }
-      if (stampOf(await file.stat({ bigint: true })) !== stampOf(expected)) throw changedInput(path);
-    } finally {
-      await file.close();
-    }
-  };
-  return Readable.from(read(), { objectMode: false });
+function contentOf(full: string | Buffer, path: string, expected: FileStat): DiskContent {
+  return diskContent({
+    path: full,
+    size: Number(expected.size),
+    follow: false,
+    check: (descriptor) => {
+      if (stampOf(fstatSync(descriptor, { bigint: true })) !== stampOf(expected)) throw changedInput(path);
+    },
+    refusal: (error) => refusalOf(path, error),
+  });
 }

@@ -3,7 +3,7 @@ import type { Digest } from '#oci-spec-types';
 import { Meter } from '../lib/verify.ts';
 import { type CompressionChoice, compress } from './compression.ts';
 import type { Entry } from './entry.ts';
-import { tarStream } from './tar-writer.ts';
+import { tarChunks } from './tar-writer.ts';
 
 /** A layer being made: its compressed bytes, and once they have been read what they unpack to. */
 export interface LayerStream {
@@ -19,18 +19,18 @@ export interface LayerOptions {
   readonly onBytes?: ((count: number) => void) | undefined;
 }
 
-/** Entries → tar → compressed layer, in one pass over the files. @throws what {@link tarStream} throws */
+/** Entries → tar → compressed layer, in one pass over the files. @throws what {@link tarChunks} throws */
 export function layerStream(
   entries: readonly Entry[],
   { compression, signal, onBytes }: LayerOptions,
 ): LayerStream {
-  const tar = tarStream(entries, { signal });
+  const tar = tarChunks(entries, { signal });
   const meter = new Meter();
   const measured = async function* () {
     for await (const chunk of tar) {
-      meter.take(chunk as Buffer);
-      onBytes?.((chunk as Buffer).length);
-      yield chunk as Buffer;
+      meter.take(chunk);
+      onBytes?.(chunk.length);
+      yield chunk;
     }
   };
   return {

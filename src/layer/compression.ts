@@ -17,8 +17,8 @@ const LEVELS: Readonly<Record<Compression, readonly [lowest: number, highest: nu
   none: [0, 0, 0],
 };
 
-/** Raised whenever a compressor gives other bytes for the same content, so that no layer of an older one is taken for it. */
-export const COMPRESSORS = 2;
+/** Raised whenever a compressor or the tar writer gives other bytes for the same content, so that no older layer is taken for it. */
+export const COMPRESSORS = 3;
 
 /** Parses `gzip`, `zstd:9`, `none`. @throws OCISLIM_USAGE */
 export function parseCompression(text: string): CompressionChoice {
@@ -49,7 +49,7 @@ export interface CompressOptions {
 const READY_CHUNKS = 2;
 
 /**
- * Compresses a stream. The bytes depend on content, kind and level alone, on any machine, any version of Node and any
+ * Compresses a stream; a chunk of `source` need hold only until the next one is asked for. The bytes depend on content, kind and level alone, on any machine, any version of Node and any
  * number of threads: the compressors are our own and a library of a pinned version, and get the content in pieces of a
  * fixed size.
  * @throws OCISLIM_USAGE for a wrong `OCISLIM_WORKERS`; through the stream what `source` throws
@@ -73,7 +73,7 @@ export function compress(
 }
 
 async function* plain(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* source;
+  for await (const chunk of source) yield Buffer.from(chunk);
 }
 
 async function* gzip(source: AsyncIterable<Uint8Array>, options: GzipOptions): AsyncGenerator<Uint8Array> {

@@ -110,14 +110,19 @@ export async function openRegular(
 ): Promise<{ readonly file: FileHandle; readonly stat: FileStat }> {
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (follow ? 0 : (constants.O_NOFOLLOW ?? 0));
   const file = await open(path, flags).catch((error: unknown) => {
-    throw ['ENOENT', 'ELOOP', 'ENXIO', 'ENOTDIR'].includes(systemCode(error) ?? '')
-      ? changedInput(name)
-      : unreadableInput(name, error);
+    throw refusalOf(name, error);
   });
   const stat = await file.stat({ bigint: true });
   if (stat.isFile()) return { file, stat };
   await file.close();
   throw changedInput(name);
+}
+
+/** Why a file that was there a moment ago cannot be opened. */
+export function refusalOf(name: string, error: unknown): unknown {
+  return ['ENOENT', 'ELOOP', 'ENXIO', 'ENOTDIR'].includes(systemCode(error) ?? '')
+    ? changedInput(name)
+    : unreadableInput(name, error);
 }
 
 /** Bytes that are read at once. */

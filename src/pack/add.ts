@@ -4,7 +4,7 @@ import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, join, posix, resolve } from 'node:path';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
-import { openUnchanged } from './inputs.ts';
+import { unchangedContent } from './inputs.ts';
 
 interface Addition {
   readonly source: string;
@@ -109,7 +109,7 @@ async function collect(item: Item, entries: Entry[]): Promise<void> {
       type: 'file',
       mode: mode ?? ((found.mode & 0o111) === 0 ? 0o644 : 0o755),
       size: found.size,
-      open: () => openUnchanged(shown, full, found),
+      ...unchangedContent(shown, full, found),
       ...owner,
     });
   } else {

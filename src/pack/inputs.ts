@@ -1,22 +1,20 @@
-import type { Stats } from 'node:fs';
-import { createReadStream } from 'node:fs';
+import { fstatSync, type Stats } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
 import { formatPlatform, hostPlatform, type Platform, platform, samePlatform } from '#oci-spec-types';
 import type { FileFacts } from '../layer/facts.ts';
+import { type DiskContent, diskContent } from '../lib/disk-content.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { factsOfFile } from './file-facts.ts';
 
 /** A program on disk, looked at but not yet read. */
-export interface ProgramFile {
+export interface ProgramFile extends DiskContent {
   readonly kind: 'program';
   readonly path: string;
   /** In bytes, when it was looked at. */
   readonly size: number;
   /** What its first bytes and headers say. */
   readonly facts: FileFacts;
-  open(): Promise<Readable>;
 }
 
 /** A `.zip` whose files go into the image together. */
@@ -26,11 +24,10 @@ export interface BundleFile {
 }
 
 /** A Java program. */
-export interface JarFile {
+export interface JarFile extends DiskContent {
   readonly kind: 'jar';
   readonly path: string;
   readonly size: number;
-  open(): Promise<Readable>;
 }
 
 /** A folder with a program and all it needs to run. */
@@ -162,7 +159,7 @@ export async function lookAt(path: string, cwd: string): Promise<InputFile> {
     throw notFound(path, error);
   });
   requireFile(path, found);
-  const opened = { path: full, size: found.size, open: () => openUnchanged(path, full, found) };
+  const opened = { path: full, size: found.size, ...unchangedContent(path, full, found) };
   const extension = extname(path).toLowerCase();
   if (extension === '.zip') return { kind: 'bundle', path: full };
   if (extension === '.jar' || extension === '.war') return { kind: 'jar', ...opened };
@@ -217,31 +214,24 @@ function notFound(path: string, error: unknown): unknown {
   }
 }
 
-/** Opens the file that was looked at; one that was swapped or resized since then is an error, not a wrong image. */
-export async function openUnchanged(shown: string, full: string, seen: Stats): Promise<Readable> {
-  const file = await open(full, 'r').catch((error: unknown) => {
-    throw systemCode(error) === 'ENOENT' ? changed(shown) : error;
-  });
-  const check = async () => {
-    const now = await file.stat();
-    const isSame =
-      now.ino === seen.ino && now.dev === seen.dev && now.size === seen.size && now.mtimeMs === seen.mtimeMs;
-    if (!isSame) throw changed(shown);
-  };
-  try {
-    await check();
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  const read = async function* () {
-    yield* createReadStream(full, { fd: file, highWaterMark: 256 * 1024, autoClose: false });
+/** The content of the file that was looked at; one that was swapped or resized since then is an error, not a wrong image. */
+export function unchangedContent(shown: string, full: string, seen: Stats): DiskContent {
+  return diskContent({
+    path: full,
+    size: seen.size,
+    follow: true,
     // Half of an old program and half of a new one have the right length, too.
-    await check();
-  };
-  const content = Readable.from(read(), { objectMode: false });
-  content.once('close', () => void file.close().catch(() => {}));
-  return content;
+    check: (descriptor) => {
+      const now = fstatSync(descriptor);
+      const isSame =
+        now.ino === seen.ino &&
+        now.dev === seen.dev &&
+        now.size === seen.size &&
+        now.mtimeMs === seen.mtimeMs;
+      if (!isSame) throw changed(shown);
+    },
+    refusal: (error) => (systemCode(error) === 'ENOENT' ? changed(shown) : error),
+  });
 }
 
 function changed(shown: string): OcislimError {

@@ -3,6 +3,7 @@ import type { Jar } from '../check/subject.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { readBundle } from './bundle.ts';
+import type { JarFile } from './inputs.ts';
 import { invalid, openMember, openZip, unreadable } from './zip.ts';
 
 /** What a jar says of itself. */
@@ -119,15 +120,15 @@ export interface JarOptions {
  * dependencies as they are.
  */
 export async function jarPayload(
-  source: { readonly path: string; readonly size: number; readonly open: NonNullable<Entry['open']> },
+  source: Pick<JarFile, 'path' | 'size' | 'open' | 'chunks'>,
   { folder, name, mtime, signal }: JarOptions,
 ): Promise<JarPayload> {
   const { mainClass, release, layers } = await readJar(source.path);
   if (layers === undefined) {
     const path = `${folder}/${name}.jar`;
     const owner = { uid: 0, gid: 0, mtime };
-    const { size, open } = source;
-    const entry: Entry = { path: path.slice(1), type: 'file', mode: 0o644, ...owner, size, open };
+    const { size, open, chunks } = source;
+    const entry: Entry = { path: path.slice(1), type: 'file', mode: 0o644, ...owner, size, open, chunks };
     return { layers: [[entry]], entrypoint: ['java', '-jar', path], jar: { path, release } };
   }
   const entries = await readBundle(source.path, { prefix: folder.slice(1), mtime, signal });

@@ -61,9 +61,18 @@ export async function payloadOf(
     }
     case 'program': {
       const dest = request.dest ?? `/usr/local/bin/${name}`;
-      const { size, open, facts } = source;
+      const { size, open, chunks, facts } = source;
       const owner = { uid: 0, gid: 0, mtime: created };
-      const program: Entry = { path: dest.slice(1), type: 'file', mode: 0o755, ...owner, size, open, facts };
+      const program: Entry = {
+        path: dest.slice(1),
+        type: 'file',
+        mode: 0o755,
+        ...owner,
+        size,
+        open,
+        chunks,
+        facts,
+      };
       return { layers: [[program, ...added]], place: dest, entrypoint: [dest] };
     }
   }

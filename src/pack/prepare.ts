@@ -174,7 +174,7 @@ function isBelow(path: string, folder: string): boolean {
 
 /** An entry as the layer's table of contents will have it. */
 async function memberOf(entry: Entry, withFacts: boolean): Promise<TocMember> {
-  const { open, ...rest } = entry;
+  const { open, chunks: _, ...rest } = entry;
   const member = { ...rest, size: entry.size ?? 0 };
   if (!withFacts || entry.facts !== undefined || open === undefined || !mayHaveFacts(member)) return member;
   return { ...member, facts: await factsOf(member, await open()) };

@@ -96,7 +96,7 @@ describe('findInputs', () => {
     if (input?.source.kind !== 'program') throw new Error('no program');
     expect((await bytesOf(await input.source.open())).length).toBe(input.source.size);
     renameSync(join(cwd, 'other'), join(cwd, 'hello'));
-    await expect(input.source.open()).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
+    await expect(input.source.open().then(bytesOf)).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
   });
 
   it.each<[string, (path: string) => void]>([
@@ -126,7 +126,7 @@ describe('findInputs', () => {
     const [input] = inputs;
     if (input?.source.kind !== 'program') throw new Error('no program');
     rmSync(join(cwd, 'hello'));
-    await expect(input.source.open()).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
+    await expect(input.source.open().then(bytesOf)).rejects.toMatchObject({ code: 'OCISLIM_INPUT_CHANGED' });
   });
 
   it('refuses devices and sockets', async () => {
