@@ -103,7 +103,7 @@ export async function hashFile(
 }
 
 /** Opens a file that was seen to be a regular one, and waits for nothing if it has become a FIFO. @throws as {@link hashFile} */
-export async function openRegular(
+async function openRegular(
   path: string | Buffer,
   name: string,
   { follow = false } = {},
