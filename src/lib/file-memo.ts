@@ -40,6 +40,15 @@ function lastChange({ mtimeNs, ctimeNs }: FileStat): bigint {
   return mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
 }
 
+/** Whether a file that looks as it did at `now`, in nanoseconds since the epoch, has not changed since then either. */
+export function isSettled(stat: FileStat, now: bigint): boolean {
+  return isOlder(lastChange(stat), now);
+}
+
+function isOlder(changed: bigint, now: bigint): boolean {
+  return changed <= now - SETTLED;
+}
+
 /** Empty where there is none, or something else. */
 export async function readFileMemo(path: string | undefined): Promise<FileMemo> {
   if (path === undefined) return new Map();
@@ -70,7 +79,7 @@ export async function writeFileMemo(
 ): Promise<void> {
   if (path === undefined) return;
   const entries = looks.flatMap(({ name, stamp, content, changed }) =>
-    changed > started - SETTLED ? [] : [[name, [stamp, content]] as const],
+    isOlder(changed, started) ? [[name, [stamp, content]] as const] : [],
   );
   const isSame =
     entries.length === old.size && entries.every(([name, [stamp]]) => old.get(name)?.[0] === stamp);

@@ -1,9 +1,10 @@
-import { pipeline } from 'node:stream/promises';
 import { type Descriptor, type Digest, decodeDescriptor, isDigest, sha256 } from '#oci-spec-types';
 import type { Layer } from '../image/model.ts';
-import { type LayerOptions, layerStream } from '../layer/build.ts';
+import type { LayerOptions } from '../layer/build.ts';
 import { COMPRESSORS, type CompressionChoice } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
+import { tarChunks } from '../layer/tar-writer.ts';
+import { Meter } from '../lib/verify.ts';
 import type { Store } from '../store/store.ts';
 import { ignoreReadOnly } from '../store/tocs.ts';
 
@@ -51,13 +52,14 @@ function outlineOf({ path, type, mode, uid, gid, mtime, size, linkname, xattrs }
 
 async function diffIdOf(
   entries: readonly Entry[],
-  options: Omit<LayerOptions, 'compression'>,
+  { signal, onBytes }: Omit<LayerOptions, 'compression'>,
 ): Promise<Digest> {
-  const { stream, result } = layerStream(entries, { ...options, compression: { kind: 'none' } });
-  await pipeline(stream, async (tar) => {
-    for await (const _ of tar);
-  });
-  return result().diffId;
+  const meter = new Meter();
+  for await (const chunk of tarChunks(entries, { signal })) {
+    meter.take(chunk);
+    onBytes?.(chunk.length);
+  }
+  return meter.digest;
 }
 
 function decodePacked(

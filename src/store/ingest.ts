@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Digest, digestAlgorithm } from '#oci-spec-types';
@@ -150,21 +150,4 @@ function requireExpected(actual: Expected, expected: Expected): void {
       `${expected.digest}: content has digest ${actual.digest}`,
     );
   }
-}
-
-/** Whether a file holds exactly the expected content. */
-export async function checkFile(path: string, expected: Expected): Promise<'absent' | 'intact' | 'damaged'> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return 'absent';
-  if (found.size !== expected.size) return 'damaged';
-  const hash = createHash(digestAlgorithm(expected.digest));
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 }))
-      hash.update(chunk as Buffer);
-  } catch {
-    return 'damaged';
-  }
-  return `${digestAlgorithm(expected.digest)}:${hash.digest('hex')}` === expected.digest
-    ? 'intact'
-    : 'damaged';
 }

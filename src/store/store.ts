@@ -20,7 +20,8 @@ import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
 import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
-import { checkFile, download, ingest } from './ingest.ts';
+import { checkBlob } from './check-blob.ts';
+import { download, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
 import { Names } from './names.ts';
 import { Notes } from './notes.ts';
@@ -58,6 +59,7 @@ export interface PutOptions extends OpenOptions {
  *     compressed/HEX     layers of steps as images have them, by diffID and compression
  *     packed/HEX         the last layer that was made of files of these names and sizes, see pack/packed.ts
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
+ *     checked/HEX        what the file of a large blob looked like when its content was found right, see check-blob.ts
  *     roots/HEX…/        layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
  *     partial/HEX        downloads that broke off, to go on with
@@ -82,6 +84,7 @@ export class Store implements BlobSource {
   readonly packed: Notes;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
+  readonly #checked: Notes;
   /** Content that this process has written, or read and found right. */
   readonly #intact = new Set<Digest>();
 
@@ -99,6 +102,7 @@ export class Store implements BlobSource {
     this.steps = new Notes(join(root, 'steps'), write);
     this.compressed = new Notes(join(root, 'compressed'), write);
     this.packed = new Notes(join(root, 'packed'), write);
+    this.#checked = new Notes(join(root, 'checked'), write);
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 
@@ -244,7 +248,7 @@ export class Store implements BlobSource {
   }
 
   /**
-   * A blob's local copy: what the store has is checked once in a run, what it lacks or has damaged is fetched. One
+   * A blob's local copy: what the store has is checked, once in a run at most, what it lacks or has damaged is fetched. One
    * download per digest, however many processes ask.
    */
   async ensure<B extends Blob>(blob: B, options: EnsureOptions = {}): Promise<B> {
@@ -323,7 +327,7 @@ export class Store implements BlobSource {
   async isIntact(descriptor: Descriptor, progress: Progress = silent): Promise<boolean> {
     const { digest } = descriptor;
     if (this.#intact.has(digest)) return this.has(digest);
-    const state = await checkFile(this.#blobPath(digest), descriptor);
+    const state = await checkBlob(this.#blobPath(digest), descriptor, this.#checked);
     if (state === 'intact') this.#intact.add(digest);
     if (state === 'damaged') {
       progress.warn(`${shortDigest(digest)} was damaged in the store ${this.root} and is fetched again`);

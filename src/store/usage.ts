@@ -160,7 +160,7 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   const kept = new Set(
     [...images, ...pinned, ...(bases ? [] : remembered), ...(caches ? [] : steps)].map(digestHex),
   );
-  for (const folder of ['tocs', 'findings', 'origins'])
+  for (const folder of ['tocs', 'findings', 'origins', 'checked'])
     await add(folder, async (hex) => ({ kind: 'notes', spare: !kept.has(hex) }));
   await add('roots', async (hex) => {
     const note = await store.roots.noteOf(hex);
