@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, readFileSync, utimesSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
@@ -71,6 +72,28 @@ describe('the same inputs give the same digest', () => {
     expect(first).not.toEqual(await reference());
     expect(await digests({ env: epoch })).toEqual(first);
     expect(await digests({}, ['--created', '2023-11-14T22:13:20Z'])).toEqual(first);
+  });
+
+  it('with any number of workers, for a program that is large enough for them', async () => {
+    const folder = tempDir();
+    const program = readFileSync(join(root, 'testdata/hello'));
+    writeFileSync(
+      join(folder, 'large'),
+      Buffer.concat([program, randomBytes(8e6), Buffer.alloc(8e6, program)]),
+    );
+    const found = [];
+    for (const OCISLIM_WORKERS of ['0', '1', '2', '4']) {
+      const env = { OCISLIM_HOME: tempDir(), OCISLIM_WORKERS };
+      found.push(
+        (
+          await packed(
+            ['pack', 'large', '-t', 'r:1', '-o', `oci:${join(folder, `out-${OCISLIM_WORKERS}`)}`],
+            { cwd: folder, env },
+          )
+        ).digest,
+      );
+    }
+    expect(new Set(found).size).toBe(1);
   });
 });
 
