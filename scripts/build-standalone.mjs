@@ -85,7 +85,9 @@ async function bundle(outfile) {
   await build({
     absWorkingDir: root,
     stdin: {
-      contents: "import { start } from './src/start.ts'; void start(process.argv.slice(2));",
+      contents: `
+        import { start } from './src/start.ts';
+        void start(process.argv.slice(2), () => import('./src/cli.ts'));`,
       resolveDir: root,
       loader: 'ts',
     },
@@ -100,6 +102,9 @@ async function bundle(outfile) {
       __OCISLIM_VERSION__: JSON.stringify(version),
       __dirname: JSON.stringify(INSIDE),
       'import.meta.url': JSON.stringify(`file://${INSIDE}/main.cjs`),
+      // For the command line as a file of its own, which there is none of.
+      'import.meta.dirname': JSON.stringify(INSIDE),
+      __OCISLIM_BUILD__: 'undefined',
     },
     // Bun's own writes U+FFFD for the halves of pairs that stand for bytes which are not UTF-8 (src/layer/byte-text.ts).
     alias: { 'node:path': require.resolve('path-browserify') },
