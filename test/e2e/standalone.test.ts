@@ -8,13 +8,12 @@ import { writeLayout } from '../support/bases.ts';
 import { must, ocislim, type Ran, root, run } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
 import { describeWithPeers } from '../support/peers.ts';
+import { buildStandalone } from '../support/standalone.ts';
 import { END, member, pax } from '../support/tars.ts';
 import { tempDir } from '../support/temp.ts';
 
 const made = join(root, 'dist/standalone/ocislim');
-const built = await run(process.execPath, [join(root, 'scripts/build-standalone.mjs')]).catch(
-  (error: unknown) => ({ code: null, stderr: String(error) }),
-);
+const built = await buildStandalone();
 
 describeWithPeers(
   'the standalone executable',
@@ -127,5 +126,5 @@ describeWithPeers(
       expect((await alone(['inspect', '127.0.0.1:9/none'])).code).toBe(4);
     });
   },
-  { met: built.code === 0, need: `Bun from npm (${built.stderr.trim().split('\n').at(-1)})` },
+  built,
 );
