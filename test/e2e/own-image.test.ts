@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -65,7 +65,7 @@ const json = <T>(layout: string, descriptor: Descriptor): T =>
 
 describeWithPeers(
   "ocislim's own image",
-  ['docker-registry', 'dockerd', 'docker', 'podman', 'runc', 'go'],
+  ['docker-registry', 'dockerd', 'docker', 'podman', 'runc', 'proot', 'go'],
   () => {
     let registry: DockerRegistry;
     let docker: DockerEngine;
@@ -289,8 +289,8 @@ describeWithPeers(
     const isReal = existsSync(process.env['OCISLIM_TEST_BASES'] ?? '');
     describe.skipIf(!isReal || alpine === undefined)('with a shell (needs OCISLIM_TEST_BASES)', () => {
       const shell = () => `${registry.host}/ci/ocislim:shell`;
+      const base = tempDir();
       beforeAll(async () => {
-        const base = tempDir();
         if (alpine !== undefined) writeBaseLayout(base, alpine);
         await buildImage(first, ['image-shell', '--base', `oci:${base}`, '-t', shell(), '--push', '-q'], {});
         await docker.docker(['pull', '-q', shell()]);
@@ -304,6 +304,37 @@ describeWithPeers(
         const command = ['run', '--rm', '-i', ...options, ...variables, shell(), 'sh', '-c', detect];
         return run('docker', command, { env: docker.env, input: lines });
       };
+
+      it('compiles in an image, with proot and where the store may hold programs', async () => {
+        const options = { cwd: tempDir(), env: { OCISLIM_HOME: join(first, 'store') } };
+        const tool = `${registry.host}/ci/ocislim:proot`;
+        const proot = (await must('sh', ['-c', 'command -v proot'])).trim();
+        const onShell = ['--with-libs', '--base', shell(), '--entrypoint', '[]', '--cmd', 'sh'];
+        await succeeded(
+          ['pack', proot, '--dest', '/usr/bin/proot', ...onShell, '-t', tool, '--push'],
+          options,
+        );
+        const toolchain = `${registry.host}/alpine:3`;
+        await succeeded(['copy', `oci:${base}`, `docker://${toolchain}`], options);
+        const folder = openTempDir();
+        mkdirSync(join(folder, 'source'));
+        copyFileSync(join(job, 'hello'), join(folder, 'source/hello'));
+        const compile = ['ocislim', 'pack', './source', '--toolchain', toolchain, '--network', 'host', '-q'];
+        const how = ['--build', 'cat /etc/alpine-release >&2; cp hello made', '--artifact', 'made'];
+        const place = ['--network', 'host', '-v', `${folder}:/work`];
+        const command = [...compile, ...how, '-o', 'oci:made.oci'];
+        const start = (more: readonly string[]) =>
+          run('docker', ['run', '--rm', ...CONFINED, ...more, ...place, tool, ...command], {
+            env: docker.env,
+          });
+        // Docker mounts a tmpfs noexec, unless it is told otherwise.
+        expect(await start([])).toMatchObject({ code: 1, stderr: expect.stringContaining('mounted noexec') });
+        const ran = await start(['--tmpfs', '/tmp:exec']);
+        expect([ran.code, ran.stderr]).toEqual([0, expect.anything()]);
+        expect(await succeeded(['inspect', `oci:${join(folder, 'made.oci')}`], options)).toContain(
+          ran.stdout.trim().split('@')[1],
+        );
+      });
 
       it("runs the GitLab template's job", async () => {
         const folder = openTempDir();
