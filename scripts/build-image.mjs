@@ -19,7 +19,10 @@ if (!existsSync(executable))
   execFileSync(process.execPath, [join(root, 'scripts/build-standalone.mjs')], { stdio: 'inherit' });
 rmSync(files, { recursive: true, force: true });
 for (const name of ['etc', 'usr', 'var', 'work']) mkdirSync(join(files, name), { recursive: true });
-if (!options.some((option) => option.startsWith('--libs-from'))) recordLibraries();
+if (!options.some((option) => option.startsWith('--libs-from'))) {
+  requireWholeLibrary();
+  recordLibraries();
+}
 
 const config = join(root, 'scripts/image/ocislim.toml');
 const { status } = spawnSync(executable, ['pack', target, '--config', config, ...commit(), ...options], {
@@ -31,15 +34,27 @@ const { status } = spawnSync(executable, ['pack', target, '--config', config, ..
 });
 process.exitCode = status ?? 1;
 
+/** Before 2.34 the C library loaded others to look names up, which nothing in the program tells of. */
+function requireWholeLibrary() {
+  const [, minor] = /^glibc 2\.(\d+)/.exec(said('getconf', ['GNU_LIBC_VERSION'])) ?? [];
+  if (minor === undefined || Number(minor) >= 34) return;
+  process.stderr.write(
+    'build-image: needs the C library of glibc 2.34 or newer, to look up names in the image\n',
+  );
+  process.stderr.write('hint: take that of an image: --libs-from debian:stable-slim\n');
+  process.exit(1);
+}
+
 /**
  * Which package of Debian or Ubuntu the C library is of, so that the SBOM has it and scanners find it; and its licence. As
  * distroless images have it, a file for the package.
  */
 function recordLibraries() {
-  const record = said('dpkg-query', ['--status', 'libc6']);
+  const record = said('dpkg-query', ['--status', `libc6:${said('dpkg', ['--print-architecture'])}`]);
   if (record === '') return;
   put('var/lib/dpkg/status.d/libc6', `${record}\n`);
   for (const path of ['usr/share/doc/libc6/copyright', 'etc/os-release']) {
+    if (!existsSync(join('/', path))) continue;
     mkdirSync(dirname(join(files, path)), { recursive: true });
     cpSync(join('/', path), join(files, path), { dereference: true });
   }
@@ -54,16 +69,20 @@ function put(path, text) {
 function commit() {
   const revision = git('rev-parse', 'HEAD');
   if (revision === '' || git('status', '--porcelain', '--untracked-files=no') !== '') return [];
-  const [, host, path] =
-    /^(?:https:\/\/(?:[^@/]*@)?|(?:ssh:\/\/)?git@)([^/:]+)[/:](.+?)(?:\.git)?$/.exec(
-      git('config', 'remote.origin.url'),
-    ) ?? [];
-  return [
-    ['revision', revision],
-    ...(host === undefined ? [] : [['source', `https://${host}/${path}`]]),
-  ].flatMap(([key, value]) =>
+  const source = repositoryPage(git('config', 'remote.origin.url'));
+  return Object.entries({ revision, ...(source && { source }) }).flatMap(([key, value]) =>
     ['--label', '--annotation'].flatMap((option) => [option, `org.opencontainers.image.${key}=${value}`]),
   );
+}
+
+/** Where people look at what Git fetches from there; undefined for what is no server's. */
+function repositoryPage(remote) {
+  const url = remote
+    .replace(/^ssh:\/\/git@([^/:]+)(?::\d+)?\//, 'https://$1/')
+    .replace(/^git@([^/:]+):/, 'https://$1/')
+    // Credentials are nobody's business.
+    .replace(/^https:\/\/[^@/]*@/, 'https://');
+  return url.startsWith('https://') ? url.replace(/\.git$/, '') : undefined;
 }
 
 function git(...args) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -65,7 +65,7 @@ const json = <T>(layout: string, descriptor: Descriptor): T =>
 
 describeWithPeers(
   "ocislim's own image",
-  ['docker-registry', 'dockerd', 'docker', 'podman', 'runc', 'proot', 'go'],
+  ['docker-registry', 'dockerd', 'docker', 'podman', 'runc', 'proot', 'go', 'git'],
   () => {
     let registry: DockerRegistry;
     let docker: DockerEngine;
@@ -285,6 +285,71 @@ describeWithPeers(
       });
     });
 
+    it('runs the container that the documentation puts into the Kubernetes job', async () => {
+      const page = readFileSync(join(root, 'docs/image.md'), 'utf8');
+      const [, block = ''] = /^## Kubernetes\n.*?^```yaml\n(.*?)^```/ms.exec(page) ?? [];
+      const { containers } = parse(`confined: &confined {}\ncontainers:\n${block}`) as {
+        containers: {
+          image: string;
+          workingDir: string;
+          args: string[];
+          env: { name: string; value: string }[];
+          volumeMounts: { name: string; mountPath: string }[];
+        }[];
+      };
+      const [{ image: named, workingDir, args, env, volumeMounts }] = containers as [(typeof containers)[0]];
+      expect(named).toBe(`registry.example.com/ci/ocislim:${version}`);
+      const credentials = openTempDir();
+      writeFileSync(join(credentials, 'config.json'), '{"auths":{}}', { mode: 0o644 });
+      const sources: Record<string, string> = { work: job, credentials };
+      const mounts = volumeMounts.flatMap(({ name, mountPath }) =>
+        name === 'tmp' ? ['--tmpfs', mountPath] : ['-v', `${sources[name]}:${mountPath}`],
+      );
+      const variables = env.flatMap(({ name, value }) => ['-e', `${name}=${value}`]);
+      const pod = ['--read-only', '--user', '1000:1000', '--cap-drop', 'ALL', '--network', 'host'];
+      const words = args.map((word) => word.replace('registry.example.com', registry.host));
+      const options = [...pod, ...mounts, ...variables, '-w', workingDir];
+      const printed = await docker.docker(['run', '--rm', ...options, image, ...words]);
+      expect(printed).toMatch(new RegExp(`^${registry.host}/me/hello:1@sha256:`));
+    });
+
+    it('names the commit that it is made of, and the repository, without credentials', async () => {
+      const folder = checkout([]);
+      mkdirSync(join(folder, 'dist/standalone'), { recursive: true });
+      const told = '#!/bin/sh\nprintf "%s\\n" "$SOURCE_DATE_EPOCH" "$@"\n';
+      writeFileSync(join(folder, 'dist/standalone/ocislim'), told, { mode: 0o755 });
+      const git = (...args: readonly string[]) =>
+        must('git', ['-c', 'user.name=me', '-c', 'user.email=me@example.com', ...args], {
+          cwd: folder,
+          env: { GIT_COMMITTER_DATE: `${TIME} +0000` },
+        });
+      await git('init', '-q');
+      await git('add', 'scripts', 'package.json');
+      await git('commit', '-q', '-m', 'one');
+      const commit = (await git('rev-parse', 'HEAD')).trim();
+      const said = () => buildImage(folder, ['-t', 'a:1'], { SOURCE_DATE_EPOCH: undefined });
+      for (const [remote, url] of [
+        ['https://me:secret@git.example.com/me/app.git', 'https://git.example.com/me/app'],
+        ['git@git.example.com:me/app.git', 'https://git.example.com/me/app'],
+        ['ssh://git@git.example.com:2222/me/app', 'https://git.example.com/me/app'],
+        ['https://git.example.com:8443/me/app', 'https://git.example.com:8443/me/app'],
+        ['/srv/app', undefined],
+      ]) {
+        await git('config', 'remote.origin.url', remote ?? '');
+        const words = (await said()).trim().split('\n');
+        expect(words[0]).toBe(TIME);
+        const values = (key: string) =>
+          words
+            .filter((word) => word.startsWith(`org.opencontainers.image.${key}=`))
+            .map((word) => word.split('=')[1]);
+        expect(values('revision')).toEqual([commit, commit]);
+        expect(values('source')).toEqual(url === undefined ? [] : [url, url]);
+        expect(words.slice(-2)).toEqual(['-t', 'a:1']);
+      }
+      writeFileSync(join(folder, 'package.json'), '{}');
+      expect(await said()).not.toContain('org.opencontainers.image');
+    });
+
     const [alpine] = alpineBases();
     const isReal = existsSync(process.env['OCISLIM_TEST_BASES'] ?? '');
     describe.skipIf(!isReal || alpine === undefined)('with a shell (needs OCISLIM_TEST_BASES)', () => {
@@ -334,6 +399,29 @@ describeWithPeers(
         expect(await succeeded(['inspect', `oci:${join(folder, 'made.oci')}`], options)).toContain(
           ran.stdout.trim().split('@')[1],
         );
+      });
+
+      it("runs the Tekton task's step", async () => {
+        const folder = openTempDir();
+        copyFileSync(join(job, 'hello'), join(folder, 'hello'));
+        const task = parse(readFileSync(join(root, 'integrations/tekton/ocislim-pack.yaml'), 'utf8'));
+        const [step] = task.spec.steps as { env: { name: string; value: string }[]; script: string }[];
+        const tag = `${registry.host}/me/tekton:1`;
+        const given: Record<string, string> = {
+          IMAGE: tag,
+          BASE: 'static',
+          PACK_PATH: './hello',
+          VERSION: 'none',
+        };
+        const env = (step?.env ?? []).map(({ name, value }) => ['-e', `${name}=${given[name] ?? value}`]);
+        const script = step?.script.replaceAll(/\$\(results\.(\w+)\.path\)/g, '/work/$1') ?? '';
+        const place = ['--network', 'host', '-v', `${folder}:/work`, '--tmpfs', '/ocislim'];
+        const command = [shell(), 'sh', '-c', script, 'sh', '--label', 'a=b'];
+        // There is no secret with credentials.
+        const options = [...CONFINED, ...place, ...env.flat(), '-e', 'DOCKER_CONFIG='];
+        const pushed = await docker.docker(['run', '--rm', ...options, ...command]);
+        expect(pushed.trim()).toBe(`${tag}@${readFileSync(join(folder, 'IMAGE_DIGEST'), 'utf8').trim()}`);
+        expect(readFileSync(join(folder, 'IMAGE_URL'), 'utf8')).toBe(tag);
       });
 
       it("runs the GitLab template's job", async () => {
