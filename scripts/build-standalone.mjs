@@ -1,6 +1,8 @@
 // Makes dist/standalone/ocislim: the command line and what it takes to run it in one file, for machines without Node.
 // Bun's own executable is what it stands on, which npm brings and the lockfile beside it pins; its install runs nothing.
 //
+// Beside it goes what is within: the package.json and the licence of each package, as documentation to pass on (doc/).
+//
 //     npm run build:standalone
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -12,6 +14,7 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const target = join(root, 'dist/standalone/ocislim');
+const documentation = join(root, 'dist/standalone/doc');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const require = createRequire(import.meta.url);
 /** Where the executable shows the files that were put into it. */
@@ -52,7 +55,7 @@ try {
     ...['app.js', 'style.css'].map((name) => join(root, 'src/explain/page', name)),
   ].map((path) => copied(path, source));
   const main = join(source, 'main.cjs');
-  await bundle(main);
+  const packages = await bundle(main);
   mkdirSync(dirname(target), { recursive: true });
   // What lies about in the folder that it is started in is none of its business: Bun would read settings there.
   const settled = ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(
@@ -61,6 +64,7 @@ try {
   const compile = ['build', '--compile', '--bytecode', '--format=cjs', ...settled];
   const inside = assets.flatMap((path) => ['--asset', path]);
   execFileSync(bun, [...compile, ...inside, '--outfile', target, main], { cwd: source, stdio: 'inherit' });
+  document([...packages, dirname(dirname(bun))]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -80,12 +84,17 @@ function installBun(prefix) {
   return join(own, readdirSync(own)[0], 'bin/bun');
 }
 
-/** One script, in which everything is still loaded when it is first asked for. */
+/**
+ * One script, in which everything is still loaded when it is first asked for.
+ * @returns the folders of the packages that are in it
+ */
 async function bundle(outfile) {
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     stdin: {
-      contents: "import { start } from './src/start.ts'; void start(process.argv.slice(2));",
+      contents: `
+        import { start } from './src/start.ts';
+        void start(process.argv.slice(2), () => import('./src/cli.ts'));`,
       resolveDir: root,
       loader: 'ts',
     },
@@ -100,13 +109,36 @@ async function bundle(outfile) {
       __OCISLIM_VERSION__: JSON.stringify(version),
       __dirname: JSON.stringify(INSIDE),
       'import.meta.url': JSON.stringify(`file://${INSIDE}/main.cjs`),
+      // For the command line as a file of its own, which there is none of.
+      'import.meta.dirname': JSON.stringify(INSIDE),
+      __OCISLIM_BUILD__: 'undefined',
     },
     // Bun's own writes U+FFFD for the halves of pairs that stand for bytes which are not UTF-8 (src/layer/byte-text.ts).
     alias: { 'node:path': require.resolve('path-browserify') },
     plugins: [xattr],
     external: ['bun:ffi'],
     logLevel: 'warning',
+    metafile: true,
   });
+  const found = Object.keys(metafile.inputs).map(
+    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
+  );
+  return [...new Set(found.filter((path) => path !== undefined))].sort().map((path) => join(root, path));
+}
+
+/** Who passes the executable on passes on the packages in it, and most licences ask for their text to go with them. */
+function document(packages) {
+  rmSync(documentation, { recursive: true, force: true });
+  mkdirSync(documentation, { recursive: true });
+  for (const name of ['package.json', 'LICENSE', 'NOTICE'])
+    cpSync(join(root, name), join(documentation, name));
+  for (const from of packages) {
+    const to = join(documentation, from.slice(from.lastIndexOf('/node_modules/')));
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from))
+      if (/^(?:package\.json|(?:licen[cs]e|notice|copying)(?:\.\w+)?)$/i.test(name))
+        cpSync(join(from, name), join(to, name));
+  }
 }
 
 function copied(path, to) {

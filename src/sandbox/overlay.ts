@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { OcislimError } from '../lib/errors.ts';
 import { hostEnvironment, quote } from './host-shell.ts';
 import { LINK_LIMIT, type Places, type Wanted } from './mount-point.ts';
+import { notStarted } from './not-started.ts';
 import type { Room } from './room.ts';
 
 /** Folders that may lie over a root: all their names have to fit into the 256 bytes that newer kernels take (fsconfig(2)). */
@@ -133,9 +134,8 @@ function outputOf(file: string, args: readonly string[]): Promise<string> {
     const [output, messages]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => messages.push(chunk));
-    const failed = (why: string, cause?: unknown) =>
-      reject(new OcislimError('OCISLIM_SANDBOX_FAILED', `${file}: ${why}`, { cause }));
-    child.once('error', (error) => failed(error.message, error));
+    const failed = (why: string) => reject(new OcislimError('OCISLIM_SANDBOX_FAILED', `${file}: ${why}`));
+    child.once('error', (error) => reject(notStarted(file, error)));
     child.once('close', (code) => {
       if (code === 0) resolve(Buffer.concat(output).toString());
       else failed(Buffer.concat(messages).toString().trim().split('\n').at(-1) || `exit code ${code}`);

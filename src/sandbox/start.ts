@@ -5,10 +5,11 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
-import { OcislimError, systemCode } from '../lib/errors.ts';
+import { OcislimError } from '../lib/errors.ts';
 import { holdInterrupts } from '../lib/interrupts.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import type { Driver, Invocation, Left } from './driver.ts';
+import { notStarted } from './not-started.ts';
 import type { Order, Room } from './room.ts';
 import { type SpaceWatch, watchSpace } from './space.ts';
 
@@ -99,6 +100,9 @@ async function execute(
     stdio: [own ?? 'ignore', own ?? 'pipe', own ?? 'pipe', 'pipe', 'pipe', 'pipe', ...sealed.stdio],
   });
   sealed.close();
+  // Before anything else is asked of it: what was not started has no pipes on Bun, and an error that is not waited for ends all.
+  const ending = ended(child, file);
+  if (child.pid === undefined) return { code: await ending, isOutOfTime: false };
   const [, , , given, told, kept] = child.stdio as readonly unknown[];
   let isOutOfTime = false;
   const kill = () => killAll(child, traces === true);
@@ -118,7 +122,7 @@ async function execute(
     child.stderr?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stderr'));
     (kept as Readable).resume();
     giveArguments(given as Writable, hiddenArgs ?? []);
-    const code = await ended(child, file);
+    const code = await ending;
     signal.throwIfAborted();
     return { code, isOutOfTime };
   } finally {
@@ -198,10 +202,7 @@ function giveArguments(stream: Writable, args: readonly string[]): void {
 
 function ended(child: ChildProcess, file: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    child.once('error', (error) => {
-      const why = systemCode(error) === 'ENOENT' ? 'it is not installed' : error.message;
-      reject(new OcislimError('OCISLIM_SANDBOX_FAILED', `${file}: ${why}`, { cause: error }));
-    });
+    child.once('error', (error) => reject(notStarted(file, error)));
     // Once nothing has any of the pipes open, the one that the driver keeps in the room included.
     child.once('close', (code, signal) =>
       resolve(code ?? 128 + (signal === null ? 0 : signalNumber(signal))),

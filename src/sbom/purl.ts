@@ -9,20 +9,26 @@ const VENDORS: Readonly<Record<string, string>> = {
 };
 /** Whose packages are in images that say nothing of their distribution. */
 const USUAL = { apk: 'alpine', deb: 'debian', rpm: undefined } as const;
+/** Distributions that have no packages of some kind: one that is there nevertheless was brought from elsewhere. */
+const NOT_OF: Readonly<Record<string, readonly string[]>> = {
+  deb: ['alpine', 'wolfi', 'chainguard', 'fedora', 'rhel', 'ocislim-static'],
+  apk: ['debian', 'ubuntu', 'fedora', 'rhel', 'ocislim-static'],
+};
 
 /**
  * The package URL of a package (github.com/package-url/purl-spec); undefined where its type asks for more than is known:
  * of Maven a group.
  */
-export function purlOf(found: FoundPackage, os: OsRelease | undefined): string | undefined {
+export function purlOf(found: FoundPackage, release: OsRelease | undefined): string | undefined {
   const { ecosystem, name, group, version, arch, epoch, upstream } = found;
   switch (ecosystem) {
     case 'apk':
     case 'deb':
     case 'rpm': {
+      const os = release !== undefined && NOT_OF[ecosystem]?.includes(release.id) ? undefined : release;
       const vendor = os === undefined ? USUAL[ecosystem] : (VENDORS[os.id] ?? os.id);
-      const release = os?.version === undefined ? os?.id : `${os.id}-${os.version}`;
-      return format(ecosystem, vendor, name, version, { arch, distro: release, epoch, upstream });
+      const distro = os?.version === undefined ? os?.id : `${os.id}-${os.version}`;
+      return format(ecosystem, vendor, name, version, { arch, distro, epoch, upstream });
     }
     case 'maven':
       return group === undefined ? undefined : format(ecosystem, group, name, version);

@@ -17,6 +17,17 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'npm ci && npm run build:standalone': 'run by standalone.test.ts',
   'dist/standalone/ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --push':
     'run by standalone.test.ts',
+  'npm ci && npm run build:image': 'run by own-image.test.ts',
+  'npm run build:image -- -t registry.example.com/ci/ocislim:0.1.0 --push --sign cosign.key':
+    'run by own-image.test.ts',
+  'npm run build:image -- image-shell -t registry.example.com/ci/ocislim:0.1.0-shell --push --sign cosign.key':
+    'run by own-image.test.ts',
+  'docker run --rm -v "$PWD:/work" --user "$(id -u)" registry.example.com/ci/ocislim:0.1.0 pack ./hello -o oci:hello.oci':
+    'run by own-image.test.ts',
+  'docker run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges -v "$PWD:/work" registry.example.com/ci/ocislim:0.1.0 inspect oci:hello.oci':
+    'run by own-image.test.ts',
+  "ocislim pack /usr/bin/proot --dest /usr/bin/proot --with-libs --base registry.example.com/ci/ocislim:0.1.0-shell --entrypoint '[]' --cmd sh -t registry.example.com/ci/ocislim:0.1.0-proot --push":
+    'run by own-image.test.ts',
   'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
   'ocislim pack ./hello --base alpine --toolchain golang:1.24-alpine':
     'needs Docker Hub; compile-image.test.ts',

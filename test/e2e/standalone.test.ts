@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { getAttributeSync } from '@napi-rs/xattr';
@@ -7,18 +7,18 @@ import type { PackResult } from '../../src/pack/request.ts';
 import { writeLayout } from '../support/bases.ts';
 import { must, ocislim, type Ran, root, run } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
-import { describeWithPeers } from '../support/peers.ts';
+import { asRoot, describeWithPeers } from '../support/peers.ts';
+import { buildStandalone } from '../support/standalone.ts';
 import { END, member, pax } from '../support/tars.ts';
 import { tempDir } from '../support/temp.ts';
+import { openTempDir, UID } from '../support/users.ts';
 
 const made = join(root, 'dist/standalone/ocislim');
-const built = await run(process.execPath, [join(root, 'scripts/build-standalone.mjs')]).catch(
-  (error: unknown) => ({ code: null, stderr: String(error) }),
-);
+const built = await buildStandalone();
 
 describeWithPeers(
   'the standalone executable',
-  ['docker-registry', 'bwrap'],
+  ['docker-registry', 'bwrap', 'proot', 'unshare'],
   () => {
     const bare = tempDir();
     const executable = join(bare, 'ocislim');
@@ -122,10 +122,35 @@ describeWithPeers(
       expect(readdirSync(temporary)).toEqual([]);
     });
 
+    it.each(['the standalone executable', 'the package'])(
+      'says why no sandbox works where programs are missing and nothing in the store may be executed: %s',
+      async (which) => {
+        const place = openTempDir();
+        for (const name of ['cp', 'proot'])
+          symlinkSync((await must('sh', ['-c', `command -v ${name}`])).trim(), join(place, name));
+        const mounted = 'mount -t tmpfs -o noexec,mode=1777 tmpfs "$0/store"; cd /; exec "$@"';
+        mkdirSync(join(place, 'store'));
+        cpSync(made, join(place, 'ocislim'));
+        const command =
+          which === 'the package'
+            ? [process.execPath, join(root, 'bin/ocislim.js')]
+            : [join(place, 'ocislim')];
+        const user = ['setpriv', '--reuid', `${UID}`, '--regid', `${UID}`, '--clear-groups'];
+        const env = ['/usr/bin/env', '-i', `PATH=${place}`, `OCISLIM_HOME=${place}/store`];
+        const inside = ['--mount', 'sh', '-c', mounted, place, ...user, ...env, ...command, 'doctor'];
+        const ran = await run('unshare', inside);
+        expect(ran).toMatchObject({ code: 0, stderr: '' });
+        expect(ran.stdout).toMatch(/^warning\s+sandbox .*unshare: it is not installed/m);
+        expect(ran.stdout).toMatch(
+          /launcher: it may not be executed, as where its file system is mounted noexec/,
+        );
+      },
+    );
+
     it('ends with the codes of the package', async () => {
       expect((await alone(['pack', '--none'])).code).toBe(2);
       expect((await alone(['inspect', '127.0.0.1:9/none'])).code).toBe(4);
     });
   },
-  { met: built.code === 0, need: `Bun from npm (${built.stderr.trim().split('\n').at(-1)})` },
+  { met: built.met && asRoot.met, need: built.met ? asRoot.need : built.need },
 );

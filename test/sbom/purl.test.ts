@@ -23,6 +23,17 @@ describe('a package URL', () => {
       'pkg:rpm/redhat/vim@9.1-1.el9?arch=x86_64&distro=rhel-9.4&epoch=2',
     ],
     [{ ecosystem: 'apk', name: 'musl', version: '1' }, undefined, 'pkg:apk/alpine/musl@1'],
+    // Debian's C library brought to another distribution, which has no such packages itself.
+    [
+      { ecosystem: 'deb', name: 'libc6', version: '2.36-9' },
+      { id: 'alpine', version: '3.20.3' },
+      'pkg:deb/debian/libc6@2.36-9',
+    ],
+    [
+      { ecosystem: 'deb', name: 'libc6', version: '2.36-9' },
+      { id: 'ocislim-static' },
+      'pkg:deb/debian/libc6@2.36-9',
+    ],
     [
       { ecosystem: 'golang', name: 'golang.org/x/net', version: 'v0.20.0' },
       debian,

@@ -8,6 +8,7 @@ const PACKAGES = {
   docker: 'docker.io',
   podman: 'podman',
   buildah: 'buildah',
+  runc: 'runc',
   ctr: 'containerd',
   containerd: 'containerd',
   skopeo: 'skopeo',
