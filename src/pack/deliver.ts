@@ -40,8 +40,8 @@ export async function deliver(
   const done: Delivery[] = [];
   for (const location of plan.locations) {
     const suited = await suitFor(location, artifact, context);
-    done.push(await writeOutput(location, { artifact: suited, references, created, referrers }, context));
-    if (location.transport === 'oci') await attachAll(context, location, referrers);
+    const companions = { referrers, tagged: [] };
+    done.push(await writeOutput(location, { artifact: suited, references, created, companions }, context));
   }
   if (plan.push) {
     const { digest } = artifact.descriptor;

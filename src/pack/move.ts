@@ -3,10 +3,12 @@ import type { Artifact } from '../image/model.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { familiarReference, formatReference, parseReference, type Reference } from '../registry/reference.ts';
+import { keepsCompanions, noCompanions } from '../transports/companions.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource, writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
 import { keepInStore } from '../transports/store.ts';
+import { type CarriedDocument, carried, companionsFor, tellOfCompanions } from './companions.ts';
 import { suitFor } from './deliver.ts';
 
 /** What was moved: its name, and the digest it has at the destination. */
@@ -14,11 +16,18 @@ export interface Moved {
   readonly name: string;
   readonly digest: string;
   readonly mediaType: string;
+  /** What went along, where that was asked for. */
+  readonly attached?: readonly CarriedDocument[] | undefined;
 }
 
 export interface PlatformChoice {
   readonly platform?: string | undefined;
   readonly allPlatforms?: boolean | undefined;
+}
+
+export interface CopyOptions extends PlatformChoice {
+  /** Signatures, SBOMs and what else is kept beside the image go along. */
+  readonly referrers?: boolean | undefined;
 }
 
 /** Fetches an image into the store, under the name it was asked for by. */
@@ -50,21 +59,31 @@ export async function push(name: string, reference: string | undefined, context:
   return moved(familiarReference(target), artifact);
 }
 
-/** Copies whatever is at `source`, whole, unless one platform is asked for. */
+/**
+ * Copies whatever is at `source`, whole, unless one platform is asked for; with what is kept beside it, where that is
+ * asked for. Every manifest keeps its bytes, and so its digest.
+ * @throws OCISLIM_USAGE for `referrers` at a place that keeps none; what the transports throw
+ */
 export async function copy(
   source: string,
   destination: string,
-  choice: PlatformChoice,
+  choice: CopyOptions,
   context: Context,
 ): Promise<Moved> {
   const from = parseLocation(source);
   const to = parseLocation(destination, { as: 'destination' });
+  if (choice.referrers && !keepsCompanions(to)) throw noCompanions(to);
   const opened = await within(source, () => openSource(from, context));
   const wanted = choice.platform === undefined ? undefined : parsePlatform(choice.platform);
   const artifact = await suitFor(to, await choose(opened.artifact, wanted, context), context);
   const references = namesFor(to, opened.reference);
-  await writeOutput(to, { artifact, references, created: 0 }, context);
-  return moved(references[0] === undefined ? destination : familiarReference(references[0]), artifact);
+  const companions = choice.referrers
+    ? await within(source, () => companionsFor(artifact, from, to, context))
+    : undefined;
+  if (companions === undefined) await tellOfCompanions(artifact, from, to, context);
+  await writeOutput(to, { artifact, references, created: 0, companions }, context);
+  const name = references[0] === undefined ? destination : familiarReference(references[0]);
+  return { ...moved(name, artifact), ...(companions && { attached: carried(companions) }) };
 }
 
 /** The name a copy gets: the destination's own, else the one it had. */

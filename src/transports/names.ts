@@ -1,4 +1,5 @@
 import { Annotation, type Descriptor } from '#oci-spec-types';
+import type { Companions } from '../image/referrer.ts';
 import { OcislimError } from '../lib/errors.ts';
 import {
   familiarReference,
@@ -46,6 +47,20 @@ export function namedDescriptors(descriptor: Descriptor, names: readonly LayoutN
   }));
 }
 
+/** The index.json descriptors for what is kept beside an image: without a name, or with the tag it has in registries. */
+export function companionDescriptors({ referrers, tagged }: Companions): Descriptor[] {
+  return [
+    ...referrers.flatMap(({ descriptor }) => namedDescriptors(descriptor, [])),
+    ...tagged.map(({ tag, artifact: { descriptor } }) => {
+      const { mediaType, digest, size } = descriptor;
+      return { mediaType, digest, size, annotations: { [Annotation.RefName]: tag } };
+    }),
+  ];
+}
+
+/** Tags that are made of a digest: cosign's, and that of a list of referrers. */
+const DIGEST_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{121,128})(?:\.[a-z]{1,16})?$/;
+
 /** The full name that a descriptor of an index.json carries; undefined where it has a tag alone, or nothing. */
 export function nameOf({ annotations = {} }: Descriptor): string | undefined {
   const full = annotations[Annotation.ContainerdName] ?? annotations[Annotation.RefName];
@@ -67,8 +82,11 @@ export function chooseNamed(
   name: string | undefined,
   what: string,
 ): Descriptor {
-  // What is kept beside an image, such as its SBOM, is found by its digest alone.
-  const plain = manifests.filter(({ artifactType }) => artifactType === undefined);
+  // What is kept beside an image, such as its SBOM, is found by its digest or its tag alone.
+  const plain = manifests.filter(
+    ({ artifactType, annotations }) =>
+      artifactType === undefined && !DIGEST_TAG.test(annotations?.[Annotation.RefName] ?? ''),
+  );
   const images = plain.length === 0 ? manifests : plain;
   const distinct = new Map(images.map((descriptor) => [descriptor.digest, descriptor]));
   const [first] = distinct.values();
