@@ -82,13 +82,15 @@ async function referrersOf(
     signal,
   });
   const wanted: { readonly subject: Digest; readonly listed: Descriptor }[] = [];
-  for (const [at, list] of lists.entries())
-    for (const listed of list) {
+  for (const [at, list] of lists.entries()) {
+    const subject = subjects[at] as Digest;
+    // One that is listed with a wrong subject may be listed with the right one, too.
+    for (const listed of new Map(list.map((each) => [each.digest, each])).values()) {
       if (seen.has(listed.digest)) continue;
-      seen.add(listed.digest);
       budget.count();
-      wanted.push({ subject: subjects[at] as Digest, listed });
+      wanted.push({ subject, listed });
     }
+  }
   const loaded = await pMap(
     wanted,
     async ({ subject, listed }) => {
@@ -108,6 +110,7 @@ async function referrersOf(
         return undefined;
       }
       budget.add(artifact.raw.length);
+      seen.add(listed.digest);
       return { ...artifact, descriptor: { ...artifact.descriptor, ...listingOf(artifact) } };
     },
     { concurrency: CONCURRENCY, signal },
