@@ -16,7 +16,8 @@ const SUFFIXES = ['sig', 'att', 'sbom'] as const;
 const LAYERS_LIMIT = 500;
 const CONCURRENCY = 4;
 
-function digestTag(digest: Digest, suffix: (typeof SUFFIXES)[number]): string {
+/** The tag of what is kept about a manifest. */
+export function digestTag(digest: Digest, suffix: (typeof SUFFIXES)[number]): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest)}.${suffix}`;
 }
 

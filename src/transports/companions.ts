@@ -65,7 +65,8 @@ export function keepsCompanions({ transport }: Location): boolean {
 
 export function noCompanions({ transport }: Location): OcislimError {
   return new OcislimError('OCISLIM_USAGE', `${transport}: has no place for documents about its images`, {
-    hint: 'a registry has one, and a layout: oci:DIR, oci-archive:FILE',
+    // Nothing is added to an archive that is there.
+    hint: `a registry has one, and a layout: oci:DIR${transport === 'oci-archive' ? '' : ', oci-archive:FILE'}`,
   });
 }
 
