@@ -17,7 +17,7 @@ export function copyCommand(signal: AbortSignal): Command {
     )
     .argument('<destination>', 'the same kinds; - writes a docker-archive to standard output')
     .option('--platform <platform>', "that platform's image alone (default: everything)")
-    .option('--referrers', 'signatures, SBOMs and what else refers to it go along')
+    .option('--referrers', 'with signatures, SBOMs and what else refers to it')
     .action(async (source: string, destination: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CopyOptions>();
       await withSession(options, signal, async (session) => {

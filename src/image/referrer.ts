@@ -55,6 +55,7 @@ export function referrerOf(parts: ReferrerParts): Opaque {
 /** A document that has a tag made of a digest, as cosign calls those about the manifest of that digest. */
 export interface TaggedDocument {
   readonly tag: string;
+  readonly subject: Digest;
   readonly artifact: Artifact;
 }
 

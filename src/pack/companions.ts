@@ -215,7 +215,7 @@ async function destinationOf(to: Location, context: Context): Promise<CompanionS
 }
 
 /**
- * Says that documents stay behind, where that is seen without asking anybody: in a layout.
+ * Says that documents stay behind, where that is seen without asking anybody: in a layout or the store.
  * What does not work out here must not hinder a copy that needs none of it.
  */
 export async function tellOfCompanions(
@@ -224,7 +224,7 @@ export async function tellOfCompanions(
   to: Location,
   context: Context,
 ): Promise<void> {
-  if (from.transport !== 'oci' || !keepsCompanions(to)) return;
+  if (!['oci', 'store'].includes(from.transport) || !keepsCompanions(to)) return;
   const source = await companionSource(from, context).catch(() => undefined);
   const members = artifact.kind === 'index' ? artifact.index.manifests : [];
   const about = new Set<Digest>();

@@ -30,12 +30,12 @@ export async function findDigestTags(
 ): Promise<readonly TaggedDocument[]> {
   // An attestation of BuildKit within an index is signed with the index; cosign gives it no tags.
   const subjects = documents.filter((each) => each === artifact || each.kind !== 'opaque');
-  const tags = subjects.flatMap(({ descriptor }) =>
-    SUFFIXES.map((suffix) => digestTag(descriptor.digest, suffix)),
+  const tags = subjects.flatMap(({ descriptor: { digest } }) =>
+    SUFFIXES.map((suffix) => ({ subject: digest, tag: digestTag(digest, suffix) })),
   );
   const found = await pMap(
     tags,
-    async (tag): Promise<TaggedDocument | undefined> => {
+    async ({ subject, tag }): Promise<TaggedDocument | undefined> => {
       const tagged = await source.tagged(tag, { signal });
       if (tagged === undefined) return undefined;
       if (tagged.kind === 'index' || tagged.manifest.layers.length > LAYERS_LIMIT)
@@ -44,7 +44,7 @@ export async function findDigestTags(
           `${source.name}:${tag}: not what cosign keeps there: ${tagged.kind === 'index' ? 'an index' : `more than ${LAYERS_LIMIT} layers`}`,
           { hint: 'copy the image without --referrers' },
         );
-      return { tag, artifact: tagged };
+      return { tag, subject, artifact: tagged };
     },
     { concurrency: CONCURRENCY, signal },
   );

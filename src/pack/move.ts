@@ -1,5 +1,6 @@
 import { hostPlatform, type Platform, parsePlatform } from '#oci-spec-types';
 import type { Artifact } from '../image/model.ts';
+import type { Companions } from '../image/referrer.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { familiarReference, formatReference, parseReference, type Reference } from '../registry/reference.ts';
@@ -30,10 +31,11 @@ export interface CopyOptions extends PlatformChoice {
   readonly referrers?: boolean | undefined;
 }
 
-/** Fetches an image into the store, under the name it was asked for by. */
-export async function pull(source: string, choice: PlatformChoice, context: Context): Promise<Moved> {
+/** Fetches an image into the store, under the name it was asked for by; with what is kept beside it, where that is asked for. */
+export async function pull(source: string, choice: CopyOptions, context: Context): Promise<Moved> {
   return within(source, async () => {
-    const opened = await openSource(parseLocation(source), context);
+    const from = parseLocation(source);
+    const opened = await openSource(from, context);
     const wanted = choice.allPlatforms ? undefined : platformOf(choice);
     const artifact = await choose(opened.artifact, wanted, context);
     const reference = opened.reference === undefined ? undefined : parseReference(opened.reference);
@@ -42,21 +44,31 @@ export async function pull(source: string, choice: PlatformChoice, context: Cont
         hint: `give it one: ocislim copy ${source} store:NAME`,
       });
     }
-    await keepInStore(artifact, [formatReference(reference)], context);
-    return moved(familiarReference(reference), artifact);
+    const to: Location = { transport: 'store', reference };
+    const companions = choice.referrers ? await companionsFor(artifact, from, to, context) : undefined;
+    await keepInStore(artifact, [formatReference(reference)], context, companions);
+    return moved(familiarReference(reference), artifact, companions);
   });
 }
 
-/** Sends an image of the store to the registry that `reference`, or its own name, points at. */
-export async function push(name: string, reference: string | undefined, context: Context): Promise<Moved> {
-  const { artifact } = await openSource(parseLocation(name, { default: 'store' }), context);
+/**
+ * Sends an image of the store to the registry that `reference`, or its own name, points at; with what the store keeps
+ * beside it, where that is asked for.
+ */
+export async function push(
+  name: string,
+  reference: string | undefined,
+  context: Context,
+  { referrers }: Pick<CopyOptions, 'referrers'> = {},
+): Promise<Moved> {
+  const from = parseLocation(name, { default: 'store' });
+  const { artifact } = await openSource(from, context);
   const target = parseReference(reference ?? name.replace(/^store:/, ''));
-  await writeOutput(
-    { transport: 'docker', reference: target },
-    { artifact, references: [target], created: 0 },
-    context,
-  );
-  return moved(familiarReference(target), artifact);
+  const to: Location = { transport: 'docker', reference: target };
+  const companions = referrers ? await companionsFor(artifact, from, to, context) : undefined;
+  if (companions === undefined) await tellOfCompanions(artifact, from, to, context);
+  await writeOutput(to, { artifact, references: [target], created: 0, companions }, context);
+  return moved(familiarReference(target), artifact, companions);
 }
 
 /**
@@ -83,7 +95,7 @@ export async function copy(
   if (companions === undefined) await tellOfCompanions(artifact, from, to, context);
   await writeOutput(to, { artifact, references, created: 0, companions }, context);
   const name = references[0] === undefined ? destination : familiarReference(references[0]);
-  return { ...moved(name, artifact), ...(companions && { attached: carried(companions) }) };
+  return moved(name, artifact, companions);
 }
 
 /** The name a copy gets: the destination's own, else the one it had. */
@@ -101,6 +113,7 @@ async function choose(artifact: Artifact, wanted: Platform | undefined, context:
   return imageFor(artifact, wanted, { signal: context.signal });
 }
 
-function moved(name: string, artifact: Artifact): Moved {
-  return { name, digest: artifact.descriptor.digest, mediaType: artifact.descriptor.mediaType };
+function moved(name: string, { descriptor }: Artifact, companions?: Companions): Moved {
+  const { digest, mediaType } = descriptor;
+  return { name, digest, mediaType, ...(companions && { attached: carried(companions) }) };
 }

@@ -20,6 +20,7 @@ import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
 import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
+import { Beside } from './beside.ts';
 import { checkFile, download, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
 import { Names } from './names.ts';
@@ -57,6 +58,7 @@ export interface PutOptions extends OpenOptions {
  *     steps/HEX          what steps of a build came to, by their key
  *     compressed/HEX     layers of steps as images have them, by diffID and compression
  *     packed/HEX         the last layer that was made of files of these names and sizes, see pack/packed.ts
+ *     beside/HEX         documents about a manifest, by its digest
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
  *     roots/HEX…/        layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
  *     origins/HEX        repositories known to hold a blob, so that it can be mounted
@@ -80,6 +82,7 @@ export class Store implements BlobSource {
   readonly steps: Notes;
   readonly compressed: Notes;
   readonly packed: Notes;
+  readonly beside: Beside;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
   /** Content that this process has written, or read and found right. */
@@ -99,6 +102,7 @@ export class Store implements BlobSource {
     this.steps = new Notes(join(root, 'steps'), write);
     this.compressed = new Notes(join(root, 'compressed'), write);
     this.packed = new Notes(join(root, 'packed'), write);
+    this.beside = new Beside(new Notes(join(root, 'beside'), write), this.locks);
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 

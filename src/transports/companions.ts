@@ -6,6 +6,7 @@ import {
   DOCUMENT_LIMIT,
   decodeIndex,
   decodeManifest,
+  isDigest,
   isIndexType,
   isManifestType,
 } from '#oci-spec-types';
@@ -44,6 +45,8 @@ export async function companionSource(location: Location, context: Context): Pro
     case 'docker':
     case 'any':
       return ofRegistry(await unaliased(location, context), context);
+    case 'store':
+      return ofStore(context);
     case 'oci': {
       const layout = new OciLayout(resolve(context.cwd, location.path), location.path);
       return ofLayout(layout, (await layout.index()).manifests);
@@ -60,7 +63,7 @@ export async function companionSource(location: Location, context: Context): Pro
 
 /** Whether a place keeps documents beside its images. */
 export function keepsCompanions({ transport }: Location): boolean {
-  return ['docker', 'any', 'oci', 'oci-archive'].includes(transport);
+  return ['docker', 'any', 'store', 'oci', 'oci-archive'].includes(transport);
 }
 
 export function noCompanions({ transport }: Location): OcislimError {
@@ -109,18 +112,39 @@ export function ofLayout(source: BlobSource, manifests: readonly Descriptor[]): 
       const raw = await readVerified(await source.open(list, options), list);
       return [...own, ...decodeIndex(raw, `${source.name}: ${list.digest}`).manifests];
     },
-    load: async (listed, options) => {
-      try {
-        return await loadArtifact(source, listed, { ...options, opaque: true });
-      } catch (error) {
-        if (isNotThere(error)) return undefined;
-        throw error;
-      }
-    },
+    load: loaderOf(source),
     tagged: async (tag, options) => {
       const descriptor = named(tag);
       return descriptor && loadArtifact(source, descriptor, { ...options, opaque: true });
     },
+  };
+}
+
+/** What the store keeps beside its images. */
+export function ofStore({ store }: Context): CompanionSource {
+  return {
+    name: store.name,
+    list: async (subject) => (await store.beside.get(subject)).referrers,
+    load: loaderOf(store),
+    tagged: async (tag, options) => {
+      const [, algorithm, hex] = /^(sha256|sha512)-([0-9a-f]{64,128})\./.exec(tag) ?? [];
+      const subject = `${algorithm}:${hex}`;
+      const { tagged } = isDigest(subject) ? await store.beside.get(subject) : { tagged: [] };
+      const found = tagged.find((each) => each.tag === tag);
+      return found && loaderOf(store)(found.descriptor, options);
+    },
+  };
+}
+
+/** Loads what is listed, not looked into; undefined what is not there. */
+function loaderOf(source: BlobSource) {
+  return async (listed: Descriptor, options?: OpenOptions): Promise<Artifact | undefined> => {
+    try {
+      return await loadArtifact(source, listed, { ...options, opaque: true });
+    } catch (error) {
+      if (isNotThere(error)) return undefined;
+      throw error;
+    }
   };
 }
 

@@ -105,7 +105,7 @@ export async function writeOutput(location: Location, output: Output, context: C
       return { type: 'registry', dest: formatReference(location.reference) };
     case 'store':
     case 'any':
-      await keepInStore(artifact, references.map(formatReference), context);
+      await keepInStore(artifact, references.map(formatReference), context, companions);
       return { type: 'store', dest: formatReference(location.reference) };
     case 'oci': {
       const image = { artifact, names: layoutNames(location.name, references), companions };
