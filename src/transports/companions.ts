@@ -98,7 +98,7 @@ export function ofRegistry({ registry, repository }: Reference, context: Context
  * them; oras and ocislim write them so), or those of a list under the tag that registries without the API have, as regctl
  * writes them.
  */
-export function ofLayout(source: BlobSource, manifests: readonly Descriptor[]): CompanionSource {
+function ofLayout(source: BlobSource, manifests: readonly Descriptor[]): CompanionSource {
   let bySubject: Promise<ReadonlyMap<string, readonly Descriptor[]>> | undefined;
   const named = (tag: string) =>
     manifests.find(({ annotations }) => annotations?.[Annotation.RefName] === tag);
@@ -121,7 +121,7 @@ export function ofLayout(source: BlobSource, manifests: readonly Descriptor[]): 
 }
 
 /** What the store keeps beside its images. */
-export function ofStore({ store }: Context): CompanionSource {
+function ofStore({ store }: Context): CompanionSource {
   return {
     name: store.name,
     list: async (subject) => (await store.beside.get(subject)).referrers,
