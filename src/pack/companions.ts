@@ -8,6 +8,7 @@ import { type CompanionSource, companionSource, keepsCompanions } from '../trans
 import type { Context } from '../transports/context.ts';
 import type { Location } from '../transports/location.ts';
 import { findDigestTags, withoutConflicts } from './digest-tags.ts';
+import type { AttachedDocument } from './request.ts';
 
 /**
  * What is carried with one image. Whoever may write to a repository may attach as much as they like, and what is
@@ -25,13 +26,6 @@ const LIMITS: CompanionLimits = { depth: 8, manifests: 1000, bytes: 64 * 1024 * 
 
 /** Requests that are under way at once. */
 const CONCURRENCY = 4;
-
-/** How a document that goes with an image is shown in `--json`. */
-export interface CarriedDocument {
-  readonly artifactType?: string | undefined;
-  readonly digest: string;
-  readonly subject: string;
-}
 
 /**
  * Everything that is kept beside an image: what refers to it, to a manifest of its index, or to what refers to those;
@@ -174,9 +168,9 @@ function tooMuch(where: string, why: string): OcislimError {
 }
 
 /** How the documents that go with an image are shown. */
-export function carried({ referrers }: Companions): readonly CarriedDocument[] {
+export function carried({ referrers }: Companions): readonly AttachedDocument[] {
   return referrers.map((artifact) => ({
-    artifactType: listedAs(artifact).artifactType,
+    artifactType: listedAs(artifact).artifactType ?? '',
     digest: artifact.descriptor.digest,
     subject: subjectOf(artifact) ?? '',
   }));

@@ -9,8 +9,9 @@ import type { Context } from '../transports/context.ts';
 import { openSource, writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
 import { keepInStore } from '../transports/store.ts';
-import { type CarriedDocument, carried, companionsFor, tellOfCompanions } from './companions.ts';
+import { carried, companionsFor, tellOfCompanions } from './companions.ts';
 import { suitFor } from './deliver.ts';
+import type { AttachedDocument } from './request.ts';
 
 /** What was moved: its name, and the digest it has at the destination. */
 export interface Moved {
@@ -18,7 +19,7 @@ export interface Moved {
   readonly digest: string;
   readonly mediaType: string;
   /** What went along, where that was asked for. */
-  readonly attached?: readonly CarriedDocument[] | undefined;
+  readonly attached?: readonly AttachedDocument[] | undefined;
 }
 
 export interface PlatformChoice {
