@@ -58,7 +58,11 @@ export async function companionsOf(
         }
     level = [...new Set(below)];
   }
-  const tagged = await findDigestTags(artifact, own, source, context);
+  const take = ({ raw }: Artifact) => {
+    budget.count();
+    budget.add(raw.length);
+  };
+  const tagged = await findDigestTags(artifact, own, source, { ...context, take });
   return { referrers, tagged };
 }
 

@@ -21,12 +21,15 @@ export function digestTag(digest: Digest, suffix: (typeof SUFFIXES)[number]): st
   return `${digestAlgorithm(digest)}-${digestHex(digest)}.${suffix}`;
 }
 
-/** The documents under cosign's tags about an artifact and the images below it. */
+/**
+ * The documents under cosign's tags about an artifact and the images below it.
+ * @param options `take` is told of each, and may refuse it
+ */
 export async function findDigestTags(
   artifact: Artifact,
   documents: readonly Artifact[],
   source: CompanionSource,
-  { signal }: Context,
+  { signal, take }: Context & { readonly take: (document: Artifact) => void },
 ): Promise<readonly TaggedDocument[]> {
   // An attestation of BuildKit within an index is signed with the index; cosign gives it no tags.
   const subjects = documents.filter((each) => each === artifact || each.kind !== 'opaque');
@@ -44,6 +47,7 @@ export async function findDigestTags(
           `${source.name}:${tag}: not what cosign keeps there: ${tagged.kind === 'index' ? 'an index' : `more than ${LAYERS_LIMIT} layers`}`,
           { hint: 'copy the image without --referrers' },
         );
+      take(tagged);
       return { tag, subject, artifact: tagged };
     },
     { concurrency: CONCURRENCY, signal },

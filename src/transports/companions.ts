@@ -6,7 +6,6 @@ import {
   DOCUMENT_LIMIT,
   decodeIndex,
   decodeManifest,
-  isDigest,
   isIndexType,
   isManifestType,
 } from '#oci-spec-types';
@@ -19,6 +18,7 @@ import { tagOf } from '../registry/referrers.ts';
 import type { Context } from './context.ts';
 import { unaliased } from './index.ts';
 import type { Location } from './location.ts';
+import { digestOfTag } from './names.ts';
 import { OciLayout } from './oci-layout.ts';
 import { openManifest, referrersThere } from './registry.ts';
 
@@ -127,10 +127,8 @@ function ofStore({ store }: Context): CompanionSource {
     list: async (subject) => (await store.beside.get(subject)).referrers,
     load: loaderOf(store),
     tagged: async (tag, options) => {
-      const [, algorithm, hex] = /^(sha256|sha512)-([0-9a-f]{64,128})\./.exec(tag) ?? [];
-      const subject = `${algorithm}:${hex}`;
-      const { tagged } = isDigest(subject) ? await store.beside.get(subject) : { tagged: [] };
-      const found = tagged.find((each) => each.tag === tag);
+      const subject = digestOfTag(tag);
+      const found = subject && (await store.beside.get(subject)).tagged.find((each) => each.tag === tag);
       return found && loaderOf(store)(found.descriptor, options);
     },
   };

@@ -1,4 +1,4 @@
-import { Annotation, type Descriptor } from '#oci-spec-types';
+import { Annotation, type Descriptor, type Digest, isDigest } from '#oci-spec-types';
 import type { Companions } from '../image/referrer.ts';
 import { OcislimError } from '../lib/errors.ts';
 import {
@@ -59,7 +59,19 @@ export function companionDescriptors({ referrers, tagged }: Companions): Descrip
 }
 
 /** Tags that are made of a digest: cosign's, and that of a list of referrers. */
-const DIGEST_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{121,128})(?:\.[a-z]{1,16})?$/;
+const DIGEST_TAG = /^(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]{1,16})?$/;
+
+/** The digest that a tag is made of; undefined for other tags. */
+export function digestOfTag(tag: string): Digest | undefined {
+  const [, algorithm, hex] = DIGEST_TAG.exec(tag) ?? [];
+  const digest = `${algorithm}:${hex}`;
+  return isDigest(digest) ? digest : undefined;
+}
+
+/** Whether an entry of an index.json is kept beside an image, such as its SBOM: it is found by its digest or such a tag alone. */
+export function isCompanion({ artifactType, annotations = {} }: Descriptor): boolean {
+  return artifactType !== undefined || DIGEST_TAG.test(annotations[Annotation.RefName] ?? '');
+}
 
 /** The full name that a descriptor of an index.json carries; undefined where it has a tag alone, or nothing. */
 export function nameOf({ annotations = {} }: Descriptor): string | undefined {
@@ -82,11 +94,7 @@ export function chooseNamed(
   name: string | undefined,
   what: string,
 ): Descriptor {
-  // What is kept beside an image, such as its SBOM, is found by its digest or its tag alone.
-  const plain = manifests.filter(
-    ({ artifactType, annotations }) =>
-      artifactType === undefined && !DIGEST_TAG.test(annotations?.[Annotation.RefName] ?? ''),
-  );
+  const plain = manifests.filter((each) => !isCompanion(each));
   const images = plain.length === 0 ? manifests : plain;
   const distinct = new Map(images.map((descriptor) => [descriptor.digest, descriptor]));
   const [first] = distinct.values();

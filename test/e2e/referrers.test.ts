@@ -122,16 +122,25 @@ describeWithPeers('copy --referrers', ['docker-registry', 'skopeo', 'umoci'], ()
     expect(await signatures(to)).toEqual(['bundle', 'tag']);
   });
 
-  it('takes what the referrers API of a registry lists', async () => {
-    await packed(['pack', './hello', '-t', 'me/served:1', '-o', 'oci:served', ...DOCUMENTS], here());
+  it.each([
+    ['the store', []],
+    ['a layout', ['LAYOUT']],
+  ])('takes what the referrers API of a registry lists, which serves %s', async (_, place) => {
+    const from = `${source.host}/me/served:1`;
+    await packed(['pack', './hello', '-t', from, '--push', ...DOCUMENTS], here());
+    const machine = elsewhere();
+    await succeeded(['pull', '--referrers', from], machine);
+    await succeeded(['copy', '--referrers', from, 'oci:served'], machine);
     const [command, ...words] = ocislimCommand;
-    const args = [...words, 'serve', `oci:${join(folder, 'served')}`, '--port', '0'];
-    const server = await startProcess(command, args, (out) => out.includes('Ctrl-C'), here());
+    const sources = place.map(() => `oci:${join(folder, 'served')}`);
+    const args = [...words, 'serve', ...sources, '--port', '0'];
+    const server = await startProcess(command, args, (out) => out.includes('Ctrl-C'), machine);
     try {
       const host = /^127\.0\.0\.1:\d+$/m.exec(server.output())?.[0] ?? '';
       const to = `${mirror.host}/me/served:1`;
       expect(typesOf(await copied(`${host}/me/served:1`, to))).toEqual(TYPES);
-      expect(await signatures(to)).toEqual(['bundle']);
+      expect(await signatures(to)).toEqual(['bundle', 'tag']);
+      expect(server.output()).not.toContain('sha256-');
     } finally {
       await server.stop();
     }

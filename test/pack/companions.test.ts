@@ -453,6 +453,21 @@ describe('more than anybody attaches', () => {
     });
   });
 
+  it("is refused for cosign's tags, too", async () => {
+    const context = await testContext();
+    const tagged = about(await imageOf(), 'text/plain', 'x'.repeat(100));
+    const source: CompanionSource = { ...endless(0, 0), tagged: async () => tagged };
+    const bounds = { ...limits, manifests: 2 };
+    await expect(companionsOf(await imageOf(), source, context, bounds)).rejects.toMatchObject({
+      message: expect.stringContaining('are more than 2'),
+    });
+    const many = { ...tagged.manifest, layers: Array(501).fill(tagged.manifest.config) };
+    const wide: CompanionSource = { ...source, tagged: async () => ({ ...tagged, manifest: many }) };
+    await expect(companionsOf(await imageOf(), wide, context)).rejects.toMatchObject({
+      message: expect.stringContaining('more than 500 layers'),
+    });
+  });
+
   it('is not what is at the limits', async () => {
     const context = await testContext();
     const { referrers } = await companionsOf(await imageOf(), endless(2, 3), context, limits);
