@@ -230,9 +230,9 @@ export async function tellOfCompanions(
     const listed = await source?.list(digest, { signal: context.signal }).catch(() => []);
     for (const each of listed ?? []) about.add(each.digest);
   }
-  const staying = count(about.size, 'document');
-  if (staying !== undefined)
-    context.progress.note(`${staying} beside it stay behind: --referrers brings them along`);
+  if (about.size === 0) return;
+  const staying = about.size === 1 ? 'a document beside it stays' : `${about.size} documents beside it stay`;
+  context.progress.note(`${staying} behind: with --referrers they go along`);
 }
 
 function count(number: number, what: string, more = ''): string | undefined {

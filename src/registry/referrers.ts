@@ -107,9 +107,10 @@ export async function addToTaggedList(
     const { descriptor } = await getManifest(repository, tagOf(subject), options);
     if (descriptor.digest === sha256(index)) return;
   }
+  const what = referrers.length === 1 ? referrers[0]?.digest : `${referrers.length} manifests`;
   throw new OcislimError(
     'OCISLIM_REGISTRY_FAILED',
-    `${repository.name}: ${referrers.map(({ digest }) => digest).join(', ')} could not be listed with ${subject}: others write the list all the time`,
+    `${repository.name}: ${what} could not be listed with ${subject}: others write the list all the time`,
     { hint: 'push it again' },
   );
 }

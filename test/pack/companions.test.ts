@@ -197,9 +197,9 @@ describe('copying an image with what is kept beside it', () => {
       destination.manifests.get(`me/copy:${sigTag(index)}`),
     ];
     expect(here).toEqual(there);
-    expect(said).not.toContain('4 documents beside it stay behind: --referrers brings them along');
+    expect(said).not.toContain('4 documents beside it stay behind: with --referrers they go along');
     await copy('oci:again', 'oci:bare', {}, context);
-    expect(said).toContain('3 documents beside it stay behind: --referrers brings them along');
+    expect(said).toContain('3 documents beside it stay behind: with --referrers they go along');
   });
 
   it('is refused for a place that keeps none, before anything is read', async () => {
@@ -219,7 +219,7 @@ describe('the store', () => {
     });
     const to = `${destination.host}/me/copy:1`;
     expect(await push(name, to, context)).not.toHaveProperty('attached');
-    expect(said).toContain('3 documents beside it stay behind: --referrers brings them along');
+    expect(said).toContain('3 documents beside it stay behind: with --referrers they go along');
     expect(bytesOf(destination, (referrers[0] as Opaque).descriptor.digest)).toBeUndefined();
     await push(name, to, context, { referrers: true });
     for (const { descriptor, raw } of referrers)
