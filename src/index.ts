@@ -49,7 +49,7 @@ export type { Network } from './sandbox/room.ts';
 
 // Moving images
 
-export { copy, type Moved, type PlatformChoice, pull, push } from './pack/move.ts';
+export { type CopyOptions, copy, type Moved, type PlatformChoice, pull, push } from './pack/move.ts';
 export { type Served, type ServeRequest, serve } from './serve/serve.ts';
 export type { RunningServer, ServerOptions } from './serve/server.ts';
 
@@ -124,6 +124,7 @@ export type {
   OpenOptions,
 } from './image/model.ts';
 export { buildImage, type ImageParts } from './image/mutate.ts';
+export type { Companions, TaggedDocument } from './image/referrer.ts';
 export { imageFor } from './image/select.ts';
 export { validateArtifact } from './image/validate.ts';
 export { type LayerOptions, type LayerStream, layerStream } from './layer/build.ts';

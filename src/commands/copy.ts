@@ -4,6 +4,7 @@ import { withSession } from './session.ts';
 
 interface CopyOptions extends GlobalOptions {
   readonly platform?: string;
+  readonly referrers?: boolean;
 }
 
 export function copyCommand(signal: AbortSignal): Command {
@@ -16,6 +17,7 @@ export function copyCommand(signal: AbortSignal): Command {
     )
     .argument('<destination>', 'the same kinds; - writes a docker-archive to standard output')
     .option('--platform <platform>', "that platform's image alone (default: everything)")
+    .option('--referrers', 'with signatures, SBOMs and what else refers to it')
     .action(async (source: string, destination: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CopyOptions>();
       await withSession(options, signal, async (session) => {

@@ -5,6 +5,7 @@ import { withSession } from './session.ts';
 interface PullOptions extends GlobalOptions {
   readonly platform?: string;
   readonly allPlatforms?: boolean;
+  readonly referrers?: boolean;
 }
 
 export function pullCommand(signal: AbortSignal): Command {
@@ -13,6 +14,7 @@ export function pullCommand(signal: AbortSignal): Command {
     .argument('<image>', 'image reference, or any source such as oci:DIR')
     .option('--platform <platform>', "which platform's image (default: this machine's)")
     .option('--all-platforms', 'the whole index')
+    .option('--referrers', 'with signatures, SBOMs and what else refers to it')
     .action(async (image: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<PullOptions>();
       await withSession(options, signal, async (session) => {

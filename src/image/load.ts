@@ -33,6 +33,12 @@ export interface BlobSource {
 /** How deep indexes may nest before the document is refused. */
 const INDEX_DEPTH_LIMIT = 4;
 
+export interface LoadOptions extends OpenOptions {
+  readonly depth?: number;
+  /** Manifests are opaque whatever their configuration is: they are carried, and nobody asks what is in them. */
+  readonly opaque?: boolean;
+}
+
 /**
  * Reads the artifact that `descriptor` points at: the document and, for an image, its config; layers stay unread.
  * @throws OCISLIM_DOCUMENT_INVALID, or what the source throws.
@@ -40,7 +46,7 @@ const INDEX_DEPTH_LIMIT = 4;
 export async function loadArtifact(
   source: BlobSource,
   descriptor: Descriptor,
-  options: OpenOptions & { readonly depth?: number } = {},
+  options: LoadOptions = {},
 ): Promise<Artifact> {
   const depth = options.depth ?? 0;
   const raw = await readDocument(source, descriptor, options);
@@ -52,7 +58,7 @@ export async function loadArtifact(
         `${what}: indexes nested deeper than ${INDEX_DEPTH_LIMIT}`,
       );
     }
-    return indexFrom(source, descriptor, raw, depth);
+    return indexFrom(source, descriptor, raw, { depth: depth + 1, opaque: options.opaque ?? false });
   }
   if (!isManifestType(descriptor.mediaType)) {
     throw new OcislimError('OCISLIM_DOCUMENT_INVALID', `${what}: not a manifest but ${descriptor.mediaType}`);
@@ -60,7 +66,7 @@ export async function loadArtifact(
   const manifest = decodeManifest(raw, what);
   agree(manifest.mediaType, descriptor.mediaType, what);
   const layersAreTars = manifest.layers.every((layer) => !layer.mediaType.includes('in-toto'));
-  if (!isImageConfigType(manifest.config.mediaType) || !layersAreTars) {
+  if (options.opaque || !isImageConfigType(manifest.config.mediaType) || !layersAreTars) {
     const blobs = [manifest.config, ...manifest.layers].map((member) => blobOf(source, member));
     return { kind: 'opaque', descriptor, raw, manifest, blobs } satisfies Opaque;
   }
@@ -87,7 +93,12 @@ export async function loadArtifact(
   } satisfies Image;
 }
 
-function indexFrom(source: BlobSource, descriptor: Descriptor, raw: Uint8Array, depth: number): Index {
+function indexFrom(
+  source: BlobSource,
+  descriptor: Descriptor,
+  raw: Uint8Array,
+  below: Pick<LoadOptions, 'depth' | 'opaque'>,
+): Index {
   const what = `${source.name}: ${descriptor.digest}`;
   const index = decodeIndex(raw, what);
   agree(index.mediaType, descriptor.mediaType, what);
@@ -96,7 +107,7 @@ function indexFrom(source: BlobSource, descriptor: Descriptor, raw: Uint8Array, 
     descriptor,
     raw,
     index,
-    member: (member, options) => loadArtifact(source, member, { ...options, depth: depth + 1 }),
+    member: (member, options) => loadArtifact(source, member, { ...options, ...below }),
   };
 }
 

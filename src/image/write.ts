@@ -23,7 +23,28 @@ export async function writeArtifact(
   sink: Sink,
   { signal }: OpenOptions = {},
 ): Promise<void> {
-  const documents = await documentsOf(artifact, { signal });
+  await writeArtifacts([artifact], sink, { signal });
+}
+
+/** The same for several: all their blobs, each digest once; then their documents, in the order of the artifacts. */
+export async function writeArtifacts(
+  artifacts: readonly Artifact[],
+  sink: Sink,
+  { signal }: OpenOptions = {},
+): Promise<void> {
+  const documents = new Map<string, Artifact>();
+  for (const artifact of artifacts)
+    for (const document of await documentsOf(artifact, { signal }))
+      documents.set(document.descriptor.digest, document);
+  await writeBlobs([...documents.values()], sink, { signal });
+  for (const document of documents.values()) await sink.manifest(document);
+}
+
+async function writeBlobs(
+  documents: readonly Artifact[],
+  sink: Sink,
+  { signal }: OpenOptions,
+): Promise<void> {
   const blobs = new Map<string, Blob>();
   for (const document of documents)
     for (const blob of blobsOf(document)) blobs.set(blob.descriptor.digest, blob);
@@ -45,7 +66,6 @@ export async function writeArtifact(
     await Promise.allSettled(running);
     throw error;
   }
-  for (const document of documents) await sink.manifest(document);
 }
 
 /** An artifact and all artifacts below it, each digest once, members before their index. */

@@ -1,21 +1,14 @@
 import { resolve } from 'node:path';
-import {
-  type Descriptor,
-  type Digest,
-  DOCUMENT_LIMIT,
-  decodeManifest,
-  isManifestType,
-} from '#oci-spec-types';
-import { loadArtifact } from '../image/load.ts';
-import type { Opaque } from '../image/model.ts';
+import { type Descriptor, type Digest, DOCUMENT_LIMIT, isManifestType } from '#oci-spec-types';
+import type { Artifact, Opaque } from '../image/model.ts';
 import { type ReferrerParts, referrerOf } from '../image/referrer.ts';
 import { OcislimError } from '../lib/errors.ts';
-import { readVerified } from '../lib/verify.ts';
 import type { Reference } from '../registry/reference.ts';
+import { companionSource, noCompanions } from '../transports/companions.ts';
 import type { Context } from '../transports/context.ts';
 import { unaliased } from '../transports/index.ts';
 import type { Location } from '../transports/location.ts';
-import { OciLayout, writeLayout } from '../transports/oci-layout.ts';
+import { writeLayout } from '../transports/oci-layout.ts';
 import { pushToRegistry } from '../transports/registry.ts';
 
 /**
@@ -53,9 +46,12 @@ export async function attachAll(
         await writeLayout(resolve(cwd, target.path), { artifact, names: [] }, target.path, { signal });
       return;
     default:
-      throw unsuited(target);
+      throw noCompanions(target);
   }
 }
+
+/** More than anybody attaches to one image; each is read. */
+const REFERRERS_LIMIT = 1000;
 
 /**
  * The documents that are kept beside an image, of one type or of all.
@@ -67,48 +63,29 @@ export async function findReferrers(
   subject: Digest,
   artifactType?: string,
 ): Promise<readonly Opaque[]> {
-  const { signal, cwd } = context;
-  switch (target.transport) {
-    case 'docker':
-    case 'any': {
-      const reference = repositoryOf(await unaliased(target, context));
-      const registry = await context.registry();
-      const found: Opaque[] = [];
-      for (const { digest, artifactType: type } of await registry.referrers(reference, subject, { signal })) {
-        if (artifactType !== undefined && type !== undefined && type !== artifactType) continue;
-        const { descriptor, source } = await registry.resolve({ ...reference, digest }, { signal });
-        const artifact = await loadArtifact(source, descriptor, { signal });
-        if (isAbout(artifact, subject, artifactType)) found.push(artifact);
-      }
-      return found;
-    }
-    case 'oci': {
-      const layout = new OciLayout(resolve(cwd, target.path), target.path);
-      const { manifests } = await layout.index();
-      const found: Opaque[] = [];
-      for (const descriptor of manifests) {
-        if (!isManifestType(descriptor.mediaType) || descriptor.size > DOCUMENT_LIMIT) continue;
-        const raw = await readVerified(await layout.open(descriptor, { signal }), descriptor);
-        // Not every manifest need be whole for this one to be found.
-        if (decodeManifest(raw, layout.name).subject?.digest !== subject) continue;
-        const artifact = await loadArtifact(layout, descriptor, { signal });
-        if (isAbout(artifact, subject, artifactType)) found.push(artifact);
-      }
-      return found;
-    }
-    default:
-      throw unsuited(target);
+  const { signal } = context;
+  const source = await companionSource(target, context);
+  const listed = (await source.list(subject, { signal })).filter(
+    (each) => artifactType === undefined || [undefined, artifactType].includes(each.artifactType),
+  );
+  if (listed.length > REFERRERS_LIMIT)
+    throw new OcislimError(
+      'OCISLIM_DOCUMENT_INVALID',
+      `${source.name}: more than ${REFERRERS_LIMIT} documents about ${subject}`,
+    );
+  const found: Opaque[] = [];
+  for (const descriptor of listed) {
+    if (!isManifestType(descriptor.mediaType) || descriptor.size > DOCUMENT_LIMIT) continue;
+    const artifact = await source.load(descriptor, { signal });
+    if (artifact !== undefined && isAbout(artifact, subject, artifactType)) found.push(artifact);
   }
+  return found;
 }
 
 /** A list from outside may name anything; what counts is what a manifest says itself. */
-function isAbout(
-  artifact: { readonly kind: string },
-  subject: Digest,
-  artifactType: string | undefined,
-): artifact is Opaque {
+function isAbout(artifact: Artifact, subject: Digest, artifactType: string | undefined): artifact is Opaque {
   if (artifact.kind !== 'opaque') return false;
-  const { manifest } = artifact as Opaque;
+  const { manifest } = artifact;
   const type = manifest.artifactType ?? manifest.config.mediaType;
   return manifest.subject?.digest === subject && (artifactType === undefined || type === artifactType);
 }
@@ -116,10 +93,4 @@ function isAbout(
 /** What refers to an image has no tag of its own. */
 function repositoryOf({ registry, repository }: Reference): Reference {
   return { registry, repository };
-}
-
-function unsuited({ transport }: Location): OcislimError {
-  return new OcislimError('OCISLIM_USAGE', `${transport}: has no place for documents about its images`, {
-    hint: 'a registry has one, and a layout: oci:DIR',
-  });
 }

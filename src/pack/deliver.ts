@@ -6,6 +6,7 @@ import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
+import { keepBesideInStore } from '../transports/store.ts';
 import { attachAll } from './attach.ts';
 
 export interface Delivery {
@@ -38,10 +39,11 @@ export async function deliver(
   referrers: readonly Opaque[] = [],
 ): Promise<Delivery[]> {
   const done: Delivery[] = [];
+  if (referrers.length > 0) await keepBesideInStore({ referrers, tagged: [] }, context);
   for (const location of plan.locations) {
     const suited = await suitFor(location, artifact, context);
-    done.push(await writeOutput(location, { artifact: suited, references, created, referrers }, context));
-    if (location.transport === 'oci') await attachAll(context, location, referrers);
+    const companions = { referrers, tagged: [] };
+    done.push(await writeOutput(location, { artifact: suited, references, created, companions }, context));
   }
   if (plan.push) {
     const { digest } = artifact.descriptor;

@@ -1,19 +1,25 @@
 import { hostPlatform, type Platform, parsePlatform } from '#oci-spec-types';
 import type { Artifact } from '../image/model.ts';
+import type { Companions } from '../image/referrer.ts';
 import { imageFor } from '../image/select.ts';
 import { OcislimError, within } from '../lib/errors.ts';
 import { familiarReference, formatReference, parseReference, type Reference } from '../registry/reference.ts';
+import { keepsCompanions, noCompanions } from '../transports/companions.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource, writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
 import { keepInStore } from '../transports/store.ts';
+import { carried, companionsFor, tellOfCompanions } from './companions.ts';
 import { suitFor } from './deliver.ts';
+import type { AttachedDocument } from './request.ts';
 
 /** What was moved: its name, and the digest it has at the destination. */
 export interface Moved {
   readonly name: string;
   readonly digest: string;
   readonly mediaType: string;
+  /** What went along, where that was asked for. */
+  readonly attached?: readonly AttachedDocument[] | undefined;
 }
 
 export interface PlatformChoice {
@@ -21,10 +27,16 @@ export interface PlatformChoice {
   readonly allPlatforms?: boolean | undefined;
 }
 
-/** Fetches an image into the store, under the name it was asked for by. */
-export async function pull(source: string, choice: PlatformChoice, context: Context): Promise<Moved> {
+export interface CopyOptions extends PlatformChoice {
+  /** Signatures, SBOMs and what else is kept beside the image go along. */
+  readonly referrers?: boolean | undefined;
+}
+
+/** Fetches an image into the store, under the name it was asked for by; with what is kept beside it, where that is asked for. */
+export async function pull(source: string, choice: CopyOptions, context: Context): Promise<Moved> {
   return within(source, async () => {
-    const opened = await openSource(parseLocation(source), context);
+    const from = parseLocation(source);
+    const opened = await openSource(from, context);
     const wanted = choice.allPlatforms ? undefined : platformOf(choice);
     const artifact = await choose(opened.artifact, wanted, context);
     const reference = opened.reference === undefined ? undefined : parseReference(opened.reference);
@@ -33,38 +45,58 @@ export async function pull(source: string, choice: PlatformChoice, context: Cont
         hint: `give it one: ocislim copy ${source} store:NAME`,
       });
     }
-    await keepInStore(artifact, [formatReference(reference)], context);
-    return moved(familiarReference(reference), artifact);
+    const to: Location = { transport: 'store', reference };
+    const companions = choice.referrers ? await companionsFor(artifact, from, to, context) : undefined;
+    await keepInStore(artifact, [formatReference(reference)], context, companions);
+    return moved(familiarReference(reference), artifact, companions);
   });
 }
 
-/** Sends an image of the store to the registry that `reference`, or its own name, points at. */
-export async function push(name: string, reference: string | undefined, context: Context): Promise<Moved> {
-  const { artifact } = await openSource(parseLocation(name, { default: 'store' }), context);
+/**
+ * Sends an image of the store to the registry that `reference`, or its own name, points at; with what the store keeps
+ * beside it, where that is asked for.
+ */
+export async function push(
+  name: string,
+  reference: string | undefined,
+  context: Context,
+  { referrers }: Pick<CopyOptions, 'referrers'> = {},
+): Promise<Moved> {
+  const from = parseLocation(name, { default: 'store' });
+  const { artifact } = await openSource(from, context);
   const target = parseReference(reference ?? name.replace(/^store:/, ''));
-  await writeOutput(
-    { transport: 'docker', reference: target },
-    { artifact, references: [target], created: 0 },
-    context,
-  );
-  return moved(familiarReference(target), artifact);
+  const to: Location = { transport: 'docker', reference: target };
+  const companions = referrers ? await companionsFor(artifact, from, to, context) : undefined;
+  if (companions === undefined) await tellOfCompanions(artifact, from, to, context);
+  await writeOutput(to, { artifact, references: [target], created: 0, companions }, context);
+  return moved(familiarReference(target), artifact, companions);
 }
 
-/** Copies whatever is at `source`, whole, unless one platform is asked for. */
+/**
+ * Copies whatever is at `source`, whole, unless one platform is asked for; with what is kept beside it, where that is
+ * asked for. Every manifest keeps its bytes, and so its digest.
+ * @throws OCISLIM_USAGE for `referrers` at a place that keeps none; what the transports throw
+ */
 export async function copy(
   source: string,
   destination: string,
-  choice: PlatformChoice,
+  choice: CopyOptions,
   context: Context,
 ): Promise<Moved> {
   const from = parseLocation(source);
   const to = parseLocation(destination, { as: 'destination' });
+  if (choice.referrers && !keepsCompanions(to)) throw noCompanions(to);
   const opened = await within(source, () => openSource(from, context));
   const wanted = choice.platform === undefined ? undefined : parsePlatform(choice.platform);
   const artifact = await suitFor(to, await choose(opened.artifact, wanted, context), context);
   const references = namesFor(to, opened.reference);
-  await writeOutput(to, { artifact, references, created: 0 }, context);
-  return moved(references[0] === undefined ? destination : familiarReference(references[0]), artifact);
+  const companions = choice.referrers
+    ? await within(source, () => companionsFor(artifact, from, to, context))
+    : undefined;
+  if (companions === undefined) await tellOfCompanions(artifact, from, to, context);
+  await writeOutput(to, { artifact, references, created: 0, companions }, context);
+  const name = references[0] === undefined ? destination : familiarReference(references[0]);
+  return moved(name, artifact, companions);
 }
 
 /** The name a copy gets: the destination's own, else the one it had. */
@@ -82,6 +114,7 @@ async function choose(artifact: Artifact, wanted: Platform | undefined, context:
   return imageFor(artifact, wanted, { signal: context.signal });
 }
 
-function moved(name: string, artifact: Artifact): Moved {
-  return { name, digest: artifact.descriptor.digest, mediaType: artifact.descriptor.mediaType };
+function moved(name: string, { descriptor }: Artifact, companions?: Companions): Moved {
+  const { digest, mediaType } = descriptor;
+  return { name, digest, mediaType, ...(companions && { attached: carried(companions) }) };
 }

@@ -1,24 +1,14 @@
-import {
-  type Descriptor,
-  type Digest,
-  decodeManifest,
-  digestAlgorithm,
-  digestHex,
-  encodeManifest,
-  isManifestType,
-  type Manifest,
-  MediaType,
-  sha256,
-} from '#oci-spec-types';
-import { memoryBlob } from '../image/blob.ts';
-import type { BlobSource } from '../image/load.ts';
+import { type Digest, encodeManifest, type Manifest, MediaType, sha256 } from '#oci-spec-types';
+import { blobsOf, memoryBlob } from '../image/blob.ts';
 import type { Blob, Opaque } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { readVerified } from '../lib/verify.ts';
-import { type Reference, repositoryName } from '../registry/reference.ts';
+import type { Reference } from '../registry/reference.ts';
 import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING } from '../sign/simple-signing.ts';
+import { type CompanionSource, ofRegistry } from '../transports/companions.ts';
 import type { Context } from '../transports/context.ts';
-import { openManifest, pushToRegistry } from '../transports/registry.ts';
+import { pushToRegistry } from '../transports/registry.ts';
+import { digestTag } from './digest-tags.ts';
 
 /**
  * Where cosign 2 keeps signatures of a manifest: as the layers of an image with a tag that is made of the manifest's
@@ -42,11 +32,11 @@ interface Tagged {
 
 /** @throws OCISLIM_DOCUMENT_INVALID for what is no such image, what the registry's client throws */
 export async function readSignatureTag(
-  reference: Reference,
+  source: CompanionSource,
   digest: Digest,
   context: Context,
 ): Promise<readonly TaggedSignature[]> {
-  return (await readTag(signatureTag(reference, digest), context)).signatures;
+  return (await readTag(source, digest, context)).signatures;
 }
 
 /** Adds a signature to those that are there. */
@@ -56,33 +46,25 @@ export async function addToSignatureTag(
   { payload, signature }: TaggedSignature,
   context: Context,
 ): Promise<void> {
-  const tag = signatureTag(reference, digest);
-  const { layers } = await readTag(tag, context);
+  const { registry, repository } = reference;
+  const tag: Reference = { registry, repository, tag: digestTag(digest, 'sig') };
+  const { layers } = await readTag(ofRegistry(reference, context), digest, context);
   const blob = memoryBlob(payload, SIMPLE_SIGNING);
   const annotations = { [SIGNATURE_ANNOTATION]: Buffer.from(signature).toString('base64') };
   const added: Blob = { ...blob, descriptor: { ...blob.descriptor, annotations } };
   await pushToRegistry(signatureImage([...layers, added]), [tag], context);
 }
 
-function signatureTag({ registry, repository }: Reference, digest: Digest): Reference {
-  return { registry, repository, tag: `${digestAlgorithm(digest)}-${digestHex(digest)}.sig` };
-}
-
-async function readTag(tag: Reference, context: Context): Promise<Tagged> {
-  const found = await openManifest(tag, context).catch((error: unknown) => {
-    if (error instanceof OcislimError && error.code === 'OCISLIM_MANIFEST_UNKNOWN') return undefined;
-    throw error;
-  });
+async function readTag(source: CompanionSource, digest: Digest, { signal }: Context): Promise<Tagged> {
+  const tag = digestTag(digest, 'sig');
+  const found = await source.tagged(tag, { signal });
   if (found === undefined) return { signatures: [], layers: [] };
-  const { descriptor, source } = found;
-  const what = `${repositoryName(tag)}:${tag.tag}`;
-  if (!isManifestType(descriptor.mediaType)) throw invalid(what, `a ${descriptor.mediaType}`);
-  const { signal } = context;
-  const raw = await readVerified(await source.open(descriptor, { signal }), descriptor);
-  const manifest = decodeManifest(raw, what);
-  if (manifest.layers.length > SIGNATURES_LIMIT)
+  const what = `${source.name}:${tag}`;
+  if (found.kind === 'index') throw invalid(what, `a ${found.descriptor.mediaType}`);
+  if (found.manifest.layers.length > SIGNATURES_LIMIT)
     throw invalid(what, `more than ${SIGNATURES_LIMIT} signatures`);
-  const layers = manifest.layers.map((layer) => blobOf(source, layer));
+  // The configuration comes first.
+  const layers = blobsOf(found).slice(1);
   const signatures: TaggedSignature[] = [];
   for (const { descriptor: layer, open } of layers) {
     const text = layer.annotations?.[SIGNATURE_ANNOTATION];
@@ -92,10 +74,6 @@ async function readTag(tag: Reference, context: Context): Promise<Tagged> {
     signatures.push({ payload, signature: Buffer.from(text, 'base64') });
   }
   return { signatures, layers };
-}
-
-function blobOf(source: BlobSource, descriptor: Descriptor): Blob {
-  return { descriptor, open: (options) => source.open(descriptor, options) };
 }
 
 /** It looks like an image, for registries that take nothing else; the configuration is the one that cosign writes. */

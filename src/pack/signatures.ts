@@ -9,6 +9,7 @@ import { BUNDLE, verifyBundle } from '../sign/bundle.ts';
 import type { NamedKey } from '../sign/key.ts';
 import { isSignedBy } from '../sign/signature.ts';
 import { decodeClaim } from '../sign/simple-signing.ts';
+import { companionSource, ofRegistry } from '../transports/companions.ts';
 import type { Context } from '../transports/context.ts';
 import type { Location } from '../transports/location.ts';
 import { findReferrers } from './attach.ts';
@@ -83,9 +84,12 @@ export async function lookForSignatures(
       verifyBundle(await bundleOf(referrer, context), digest, key.key, 'the bundle');
       return { format: 'bundle', key: key.name };
     });
-  if (place.kind === 'registry')
-    for (const signature of await readSignatureTag(place.reference, digest, context))
-      await look(() => verifyTagged(signature, digest, key));
+  const source =
+    place.kind === 'registry'
+      ? ofRegistry(place.reference, context)
+      : await companionSource(location, context);
+  for (const signature of await readSignatureTag(source, digest, context))
+    await look(() => verifyTagged(signature, digest, key));
   return { good, wrong };
 }
 

@@ -111,7 +111,8 @@ async function openDirectly(location: Location, context: Context): Promise<Opene
 }
 
 function placeOf(location: Location): SignaturePlace | undefined {
-  if (location.transport === 'oci') return { kind: 'layout', location };
+  if (location.transport === 'oci' || location.transport === 'oci-archive')
+    return { kind: 'layout', location };
   return location.transport === 'store' ? { kind: 'registry', reference: location.reference } : undefined;
 }
 

@@ -19,6 +19,8 @@ import type { Repository } from './repository.ts';
 
 /** More pages than any list has; a registry that always names another one is not followed for ever. */
 const PAGES = 100;
+/** More than is attached to one image anywhere; whoever may attach could else have us read for ever. */
+const ENTRIES = 20_000;
 /** How often a list is written again because somebody else wrote it at the same time. */
 const MERGES = 4;
 
@@ -46,6 +48,7 @@ export async function listReferrers(
     }
     const raw = await readBody(response, DOCUMENT_LIMIT);
     found.push(...decodeIndex(raw, `${repository.name}: referrers of ${subject}`).manifests);
+    if (found.length > ENTRIES) break;
     const next = nextPage(header(response, 'link'), response.url, repository.server.base);
     if (next === undefined) return found;
     to = next;
@@ -67,38 +70,47 @@ export function nextPage(link: string | undefined, from: URL, base: URL): URL | 
   return undefined;
 }
 
-/**
- * Lists a manifest with its subject where the registry does not do so itself: reads the list, adds to it, writes it,
- * and looks whether somebody else's writing has undone that.
- */
-export async function listReferrer(
-  repository: Repository,
+/** How a manifest is listed with the subject that it names; undefined where it names none. */
+export function listingOf(
   raw: Uint8Array,
   { mediaType, digest, size }: Descriptor,
-  options: OpenOptions = {},
-): Promise<void> {
+): { readonly subject: Digest; readonly referrer: Descriptor } | undefined {
   const isIndex = isIndexType(mediaType);
   const document = isIndex ? decodeIndex(raw) : decodeManifest(raw);
   const { subject, annotations } = document;
-  if (subject === undefined) return;
+  if (subject === undefined) return undefined;
   const config = isIndex ? undefined : decodeManifest(raw).config.mediaType;
   const artifactType = document.artifactType ?? config;
-  const referrer: Descriptor = { mediaType, digest, size, artifactType, annotations };
+  return { subject: subject.digest, referrer: { mediaType, digest, size, artifactType, annotations } };
+}
+
+/**
+ * Lists manifests with their subject where the registry does not do so itself: reads the list, adds to it, writes it,
+ * and looks whether somebody else's writing has undone that. What is listed already costs no more than a look.
+ */
+export async function addToTaggedList(
+  repository: Repository,
+  subject: Digest,
+  referrers: readonly Descriptor[],
+  options: OpenOptions = {},
+): Promise<void> {
   for (let merge = 1; merge <= MERGES; merge++) {
-    const list = (await taggedList(repository, subject.digest, options)) ?? [];
-    if (list.some((each) => each.digest === digest)) return;
+    const list = (await taggedList(repository, subject, options)) ?? [];
+    const missing = referrers.filter(({ digest }) => !list.some((each) => each.digest === digest));
+    if (missing.length === 0) return;
     const index = encodeIndex({
       schemaVersion: 2,
       mediaType: MediaType.Index,
-      manifests: [...list, referrer],
+      manifests: [...list, ...missing],
     });
-    await putManifest(repository, index, MediaType.Index, tagOf(subject.digest), options);
-    const { descriptor } = await getManifest(repository, tagOf(subject.digest), options);
+    await putManifest(repository, index, MediaType.Index, tagOf(subject), options);
+    const { descriptor } = await getManifest(repository, tagOf(subject), options);
     if (descriptor.digest === sha256(index)) return;
   }
+  const what = referrers.length === 1 ? referrers[0]?.digest : `${referrers.length} manifests`;
   throw new OcislimError(
     'OCISLIM_REGISTRY_FAILED',
-    `${repository.name}: ${digest} could not be listed with ${subject.digest}: others write the list all the time`,
+    `${repository.name}: ${what} could not be listed with ${subject}: others write the list all the time`,
     { hint: 'push it again' },
   );
 }
@@ -117,7 +129,7 @@ async function taggedList(
   }
 }
 
-/** Tags have at most 128 characters, so that a longer digest is cut. */
-function tagOf(subject: Digest): string {
+/** The tag of the list (§ Referrers Tag Schema). Tags have at most 128 characters, so that a longer digest is cut. */
+export function tagOf(subject: Digest): string {
   return `${digestAlgorithm(subject)}-${digestHex(subject)}`.slice(0, 128);
 }

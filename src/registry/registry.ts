@@ -14,7 +14,7 @@ import { confirmTag, hasManifest, hasTag, putManifest } from './manifests.ts';
 import { type Endpoint, endpointFinder } from './mirrors.ts';
 import { redirecting } from './redirect.ts';
 import { parseReference, type Reference } from './reference.ts';
-import { listReferrer, listReferrers } from './referrers.ts';
+import { addToTaggedList, listingOf, listReferrers } from './referrers.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { retrying, type Sleep } from './retry.ts';
 import { type Candidate, digestFrom, resolveFrom } from './source.ts';
@@ -86,6 +86,15 @@ export interface Target {
   pushBlob(blob: Blob, options?: PushBlobOptions): Promise<'exists' | 'mounted' | 'pushed'>;
   /** By its digest, or under a tag: then it is looked at whether it has it. Where it has a subject, it is listed with it. */
   pushManifest(raw: Uint8Array, descriptor: Descriptor, options?: PushManifestOptions): Promise<void>;
+  /**
+   * By its digest, without listing it.
+   * @returns whether the registry lists it itself; else {@link Target.list} is to do so
+   */
+  pushReferrer(raw: Uint8Array, descriptor: Descriptor, options?: OpenOptions): Promise<boolean>;
+  /** What is listed with a subject there. */
+  referrers(subject: Digest, options?: OpenOptions): Promise<readonly Descriptor[]>;
+  /** Lists what was pushed with its subject (distribution-spec § Referrers Tag Schema). */
+  list(subject: Digest, referrers: readonly Descriptor[], options?: OpenOptions): Promise<void>;
   /** Gives a manifest that is there another tag, and looks whether it has it. */
   pushTag(raw: Uint8Array, descriptor: Descriptor, tag: string, options?: OpenOptions): Promise<void>;
   /** Whether a tag names that; false also where that cannot be found out. */
@@ -162,9 +171,17 @@ export function openRegistry(options: RegistryOptions): Registry {
         pushManifest: async (raw, descriptor, { tag, ...options } = {}) => {
           const { mediaType, digest } = descriptor;
           const { listed } = await putManifest(repository, raw, mediaType, tag ?? digest, options);
-          if (!listed) await listReferrer(repository, raw, descriptor, options);
+          const listing = listed ? undefined : listingOf(raw, descriptor);
+          if (listing !== undefined)
+            await addToTaggedList(repository, listing.subject, [listing.referrer], options);
           if (tag !== undefined) await confirmTag(repository, tag, digest, options);
         },
+        pushReferrer: async (raw, descriptor, options) => {
+          const { mediaType, digest } = descriptor;
+          return (await putManifest(repository, raw, mediaType, digest, options)).listed;
+        },
+        referrers: (subject, options) => listReferrers(repository, subject, options),
+        list: (subject, referrers, options) => addToTaggedList(repository, subject, referrers, options),
         pushTag: async (raw, { mediaType, digest }, tag, options) => {
           await putManifest(repository, raw, mediaType, tag, options);
           await confirmTag(repository, tag, digest, options);

@@ -19,7 +19,7 @@ import {
 import { familiarReference, parseReference, type Reference } from '../registry/reference.ts';
 import { reachable } from '../store/reachable.ts';
 import type { Store } from '../store/store.ts';
-import { nameOf } from '../transports/names.ts';
+import { digestOfTag, isCompanion, nameOf } from '../transports/names.ts';
 import type { OciLayout } from '../transports/oci-layout.ts';
 
 /** An image that is served, under the name that it has where it lies. */
@@ -45,35 +45,76 @@ interface Filling {
 }
 
 export function shelfOfStore(store: Store): Shelf {
-  return async () =>
-    (await store.names.list()).map(({ name, descriptor }) => ({
+  return async () => {
+    const named = (await store.names.list()).map(({ name, descriptor }) => ({
       reference: parseReference(name),
       descriptor,
       folder: store.root,
     }));
+    const beside = await store.beside.all();
+    return beside.size === 0 ? named : [...named, ...(await shelvedBeside(named, beside, store))];
+  };
+}
+
+/** What the store keeps beside images, each in the repositories of its image. */
+async function shelvedBeside(
+  named: readonly Shelved[],
+  beside: Awaited<ReturnType<Store['beside']['all']>>,
+  store: Store,
+): Promise<readonly Shelved[]> {
+  const shelved: Shelved[] = [];
+  for (const { reference, descriptor, folder } of named) {
+    const { registry, repository } = reference;
+    for (const subject of await reachable(folder, [descriptor.digest], beside)) {
+      if (!beside.has(subject)) continue;
+      const { referrers, tagged } = await store.beside.get(subject);
+      for (const each of referrers)
+        shelved.push({ reference: { registry, repository, digest: each.digest }, descriptor: each, folder });
+      for (const { tag, descriptor: each } of tagged)
+        shelved.push({ reference: { registry, repository, tag }, descriptor: each, folder });
+    }
+  }
+  return shelved;
 }
 
 /** @param folder whose name images get that have no repository of their own */
 export function shelfOfLayout(layout: OciLayout, folder: string): Shelf {
   return async () => {
     const { manifests } = await layout.index();
-    const distinct = new Set(manifests.map(({ digest }) => digest));
+    const images = manifests.filter((each) => !isCompanion(each));
+    const distinct = new Set(images.map(({ digest }) => digest));
+    const isOnly = (each: Descriptor) => distinct.size === 1 && images.includes(each);
     return manifests.map((descriptor) => ({
-      reference: referenceOf(descriptor, repositoryOf(folder), distinct.size === 1),
+      reference: referenceOf(descriptor, repositoryBeside(descriptor, images, folder), isOnly(descriptor)),
       descriptor,
       folder,
     }));
   };
 }
 
-function referenceOf(descriptor: Descriptor, repository: string, isOnly: boolean): Reference {
+function referenceOf(descriptor: Descriptor, { registry, repository }: Place, isOnly: boolean): Reference {
   const full = nameOf(descriptor);
   if (full !== undefined) return parseReference(full);
   const name = descriptor.annotations?.[Annotation.RefName];
   const tag = name !== undefined && /^\w[\w.-]{0,127}$/.test(name) ? name : isOnly ? 'latest' : undefined;
   const { digest } = descriptor;
-  return { registry: LOCAL, repository, ...(tag === undefined ? { digest } : { tag }) };
+  return { registry, repository, ...(tag === undefined ? { digest } : { tag }) };
 }
+
+/** A repository for what has no name of its own; of what has a tag made of a digest, that of the image with that digest, else of the only one. */
+function repositoryBeside(descriptor: Descriptor, images: readonly Descriptor[], folder: string): Place {
+  const nearest: Place = { registry: LOCAL, repository: repositoryOf(folder) };
+  const subject = digestOfTag(descriptor.annotations?.[Annotation.RefName] ?? '');
+  if (subject === undefined) return nearest;
+  const names = (list: readonly Descriptor[]) =>
+    [...new Set(list.map(nameOf))].filter((each) => each !== undefined);
+  const [own] = names(images.filter(({ digest }) => digest === subject));
+  const all = names(images);
+  const name = own ?? (all.length === 1 ? all[0] : undefined);
+  return name === undefined ? nearest : parseReference(name);
+}
+
+type Place = Pick<Reference, 'registry' | 'repository'>;
 
 /** Stands for "no registry": sorted as Docker Hub's images are, and in no path. */
 const LOCAL = 'localhost';
@@ -123,6 +164,8 @@ export function shownNames(shelved: readonly Shelved[]): readonly string[] {
   const all = repositories(shelved);
   const names = shelved.flatMap((each) => {
     const { tag } = each.reference;
+    // Who pulls the image finds what is beside it.
+    if (each.descriptor.artifactType !== undefined || digestOfTag(tag ?? '') !== undefined) return [];
     const paths = pathsOf(each.reference);
     if (tag === undefined) return [`${paths[0]}@${each.descriptor.digest}`];
     const path = paths.find((one) => all.get(one)?.tags.get(tag) === each);

@@ -5,13 +5,19 @@ import { type Digest, DOCUMENT_LIMIT, digestAlgorithm, digestHex, isDigest } fro
 /**
  * Everything that hangs on some digests: what their documents name, and what those name, down to layers and diffIDs.
  * Reads generously: whatever a document might mean is taken to be in use.
+ * @param beside what hangs on a digest besides
  */
-export async function reachable(store: string, roots: Iterable<Digest>): Promise<ReadonlySet<Digest>> {
+export async function reachable(
+  store: string,
+  roots: Iterable<Digest>,
+  beside: ReadonlyMap<Digest, readonly Digest[]> = new Map(),
+): Promise<ReadonlySet<Digest>> {
   const found = new Set<Digest>();
   const left = [...roots];
   for (let digest = left.pop(); digest !== undefined; digest = left.pop()) {
     if (found.has(digest)) continue;
     found.add(digest);
+    left.push(...(beside.get(digest) ?? []));
     left.push(...(await namedBy(join(store, 'blobs', digestAlgorithm(digest), digestHex(digest)))));
   }
   return found;

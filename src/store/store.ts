@@ -20,6 +20,7 @@ import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
 import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
+import { Beside } from './beside.ts';
 import { checkBlob } from './check-blob.ts';
 import { download, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
@@ -58,6 +59,7 @@ export interface PutOptions extends OpenOptions {
  *     steps/HEX          what steps of a build came to, by their key
  *     compressed/HEX     layers of steps as images have them, by diffID and compression
  *     packed/HEX         the last layer that was made of files of these names and sizes, see pack/packed.ts
+ *     beside/HEX         documents about a manifest, by its digest
  *     caches/            what toolchains keep from one run to the next, a folder for each project and platform
  *     checked/HEX        what the file of a large blob looked like when its content was found right, see check-blob.ts
  *     roots/HEX…/        layers unpacked into `rootfs`, by chain ID, with `owners.json`, see roots.ts
@@ -82,6 +84,7 @@ export class Store implements BlobSource {
   readonly steps: Notes;
   readonly compressed: Notes;
   readonly packed: Notes;
+  readonly beside: Beside;
   readonly #origins: Origins;
   readonly #running = new Map<Digest, Promise<void>>();
   readonly #checked: Notes;
@@ -103,6 +106,7 @@ export class Store implements BlobSource {
     this.compressed = new Notes(join(root, 'compressed'), write);
     this.packed = new Notes(join(root, 'packed'), write);
     this.#checked = new Notes(join(root, 'checked'), write);
+    this.beside = new Beside(new Notes(join(root, 'beside'), write), this.locks);
     this.#origins = new Origins(new Notes(join(root, 'origins'), write));
   }
 

@@ -123,9 +123,10 @@ function total(items: readonly Item[]): { readonly count: number; readonly size:
 async function itemsOf(store: Store, { bases = false, caches = false }: PruneOptions): Promise<Item[]> {
   const roots = async (names: Store['names']) =>
     (await names.list()).map(({ descriptor }) => descriptor.digest);
-  const images = await reachable(store.root, await roots(store.names));
-  const remembered = await reachable(store.root, await roots(store.resolved));
-  const pinned = await reachable(store.root, await store.pins.all());
+  const beside = await store.beside.all();
+  const images = await reachable(store.root, await roots(store.names), beside);
+  const remembered = await reachable(store.root, await roots(store.resolved), beside);
+  const pinned = await reachable(store.root, await store.pins.all(), beside);
   const steps = await store.stepLayers();
   const isKept = (digest: Digest) =>
     images.has(digest) ||
@@ -160,7 +161,7 @@ async function itemsOf(store: Store, { bases = false, caches = false }: PruneOpt
   const kept = new Set(
     [...images, ...pinned, ...(bases ? [] : remembered), ...(caches ? [] : steps)].map(digestHex),
   );
-  for (const folder of ['tocs', 'findings', 'origins', 'checked'])
+  for (const folder of ['tocs', 'findings', 'origins', 'checked', 'beside'])
     await add(folder, async (hex) => ({ kind: 'notes', spare: !kept.has(hex) }));
   await add('roots', async (hex) => {
     const note = await store.roots.noteOf(hex);

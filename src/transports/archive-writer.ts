@@ -3,14 +3,15 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestAlgorithm, digestHex, encodeIndex, MediaType } from '#oci-spec-types';
 import { blobsOf } from '../image/blob.ts';
-import type { Artifact, Opaque } from '../image/model.ts';
+import type { Artifact } from '../image/model.ts';
+import { type Companions, NO_COMPANIONS } from '../image/referrer.ts';
 import { documentsOf } from '../image/write.ts';
 import type { Entry } from '../layer/entry.ts';
 import { tarStream } from '../layer/tar-writer.ts';
 import { writeStreamAtomically } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
 import type { Context } from './context.ts';
-import { type LayoutName, namedDescriptors } from './names.ts';
+import { companionDescriptors, type LayoutName, namedDescriptors } from './names.ts';
 import { LAYOUT_MARKER } from './oci-layout.ts';
 
 export function archivePath(digest: Digest): string {
@@ -25,7 +26,7 @@ export interface ArchiveOptions {
   /** `manifest.json` for `docker load`. */
   readonly dockerManifest?: Uint8Array | undefined;
   /** Documents about the image. */
-  readonly referrers?: readonly Opaque[] | undefined;
+  readonly companions?: Companions | undefined;
 }
 
 /** The entries of a tar that is an OCI layout: blobs, index.json, oci-layout, each digest once. */
@@ -34,7 +35,7 @@ export async function layoutEntries(
   options: ArchiveOptions,
   signal: AbortSignal,
 ): Promise<Entry[]> {
-  const { names, created, dockerManifest, referrers = [] } = options;
+  const { names, created, dockerManifest, companions = NO_COMPANIONS } = options;
   const common = { uid: 0, gid: 0, mtime: created };
   const document = (path: string, bytes: Uint8Array, mode = 0o644): Entry => ({
     path,
@@ -46,7 +47,10 @@ export async function layoutEntries(
   });
   const blobs = new Map<string, Entry>();
   const folders = new Set<string>();
-  for (const part of [...(await documentsOf(artifact, { signal })), ...referrers]) {
+  const parts = [artifact, ...companions.referrers, ...companions.tagged.map((each) => each.artifact)];
+  const documents: Artifact[] = [];
+  for (const part of parts) documents.push(...(await documentsOf(part, { signal })));
+  for (const part of documents) {
     for (const blob of blobsOf(part)) {
       const { digest, size } = blob.descriptor;
       const path = archivePath(digest);
@@ -64,10 +68,7 @@ export async function layoutEntries(
     blobs.set(path, document(path, part.raw, 0o444));
     folders.add(`blobs/${digestAlgorithm(part.descriptor.digest)}`);
   }
-  const manifests = [
-    ...namedDescriptors(artifact.descriptor, names),
-    ...referrers.flatMap(({ descriptor }) => namedDescriptors(descriptor, [])),
-  ];
+  const manifests = [...namedDescriptors(artifact.descriptor, names), ...companionDescriptors(companions)];
   const index = encodeIndex({ schemaVersion: 2, mediaType: MediaType.Index, manifests });
   return [
     ...['blobs', ...folders].map((path): Entry => ({ path, type: 'directory', mode: 0o755, ...common })),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { loadArtifact } from '../image/load.ts';
-import type { Artifact, Opaque } from '../image/model.ts';
+import type { Artifact } from '../image/model.ts';
+import type { Companions } from '../image/referrer.ts';
 import { compressionOf } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import { OcislimError } from '../lib/errors.ts';
@@ -83,8 +84,8 @@ export interface Output {
   readonly references: readonly Reference[];
   /** Time of archive members, in seconds since the epoch. */
   readonly created: number;
-  /** Documents about it that an archive is to have, too; other places get them by `attach`. */
-  readonly referrers?: readonly Opaque[] | undefined;
+  /** Documents about it that the place is to have, too; those that keep none pass over them. */
+  readonly companions?: Companions | undefined;
 }
 
 /** What was written where, as `--json` shows it. */
@@ -95,19 +96,19 @@ export interface Written {
 
 /** Writes an image to a place. @throws what the transport throws */
 export async function writeOutput(location: Location, output: Output, context: Context): Promise<Written> {
-  const { artifact, references, created, referrers } = output;
+  const { artifact, references, created, companions } = output;
   const { transport } = location;
   const { signal, cwd } = context;
   switch (location.transport) {
     case 'docker':
-      await pushToRegistry(artifact, references, context);
+      await pushToRegistry(artifact, references, context, companions);
       return { type: 'registry', dest: formatReference(location.reference) };
     case 'store':
     case 'any':
-      await keepInStore(artifact, references.map(formatReference), context);
+      await keepInStore(artifact, references.map(formatReference), context, companions);
       return { type: 'store', dest: formatReference(location.reference) };
     case 'oci': {
-      const image = { artifact, names: layoutNames(location.name, references) };
+      const image = { artifact, names: layoutNames(location.name, references), companions };
       await writeLayout(resolve(cwd, location.path), image, location.path, { signal });
       return { type: transport, dest: location.path };
     }
@@ -116,7 +117,7 @@ export async function writeOutput(location: Location, output: Output, context: C
       const { layoutEntries, writeArchive } = await import('./archive-writer.ts');
       await writeArchive(
         location.path,
-        await layoutEntries(artifact, { names, created, referrers }, signal),
+        await layoutEntries(artifact, { names, created, companions }, signal),
         context,
       );
       return { type: transport, dest: location.path };

@@ -1,4 +1,5 @@
-import { Annotation, type Descriptor } from '#oci-spec-types';
+import { Annotation, type Descriptor, type Digest, isDigest } from '#oci-spec-types';
+import type { Companions } from '../image/referrer.ts';
 import { OcislimError } from '../lib/errors.ts';
 import {
   familiarReference,
@@ -46,6 +47,32 @@ export function namedDescriptors(descriptor: Descriptor, names: readonly LayoutN
   }));
 }
 
+/** The index.json descriptors for what is kept beside an image: without a name, or with the tag it has in registries. */
+export function companionDescriptors({ referrers, tagged }: Companions): Descriptor[] {
+  return [
+    ...referrers.flatMap(({ descriptor }) => namedDescriptors(descriptor, [])),
+    ...tagged.map(({ tag, artifact: { descriptor } }) => {
+      const { mediaType, digest, size } = descriptor;
+      return { mediaType, digest, size, annotations: { [Annotation.RefName]: tag } };
+    }),
+  ];
+}
+
+/** Tags that are made of a digest: cosign's, and that of a list of referrers. */
+const DIGEST_TAG = /^(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]{1,16})?$/;
+
+/** The digest that a tag is made of; undefined for other tags. */
+export function digestOfTag(tag: string): Digest | undefined {
+  const [, algorithm, hex] = DIGEST_TAG.exec(tag) ?? [];
+  const digest = `${algorithm}:${hex}`;
+  return isDigest(digest) ? digest : undefined;
+}
+
+/** Whether an entry of an index.json is kept beside an image, such as its SBOM: it is found by its digest or such a tag alone. */
+export function isCompanion({ artifactType, annotations = {} }: Descriptor): boolean {
+  return artifactType !== undefined || DIGEST_TAG.test(annotations[Annotation.RefName] ?? '');
+}
+
 /** The full name that a descriptor of an index.json carries; undefined where it has a tag alone, or nothing. */
 export function nameOf({ annotations = {} }: Descriptor): string | undefined {
   const full = annotations[Annotation.ContainerdName] ?? annotations[Annotation.RefName];
@@ -67,8 +94,7 @@ export function chooseNamed(
   name: string | undefined,
   what: string,
 ): Descriptor {
-  // What is kept beside an image, such as its SBOM, is found by its digest alone.
-  const plain = manifests.filter(({ artifactType }) => artifactType === undefined);
+  const plain = manifests.filter((each) => !isCompanion(each));
   const images = plain.length === 0 ? manifests : plain;
   const distinct = new Map(images.map((descriptor) => [descriptor.digest, descriptor]));
   const [first] = distinct.values();

@@ -1,8 +1,9 @@
-import { decodeIndex } from '#oci-spec-types';
+import { type Descriptor, decodeIndex } from '#oci-spec-types';
 import { type BlobSource, loadArtifact } from '../image/load.ts';
 import type { Artifact } from '../image/model.ts';
-import type { Archive } from './archive.ts';
+import { Archive } from './archive.ts';
 import { archivePath } from './archive-writer.ts';
+import type { Context } from './context.ts';
 import { chooseNamed, nameOf } from './names.ts';
 
 /** An archive that is a layout in a tar. */
@@ -11,6 +12,19 @@ function archiveSource(archive: Archive): BlobSource {
     name: archive.name,
     open: async (descriptor, options) =>
       archive.readVerified(archivePath(descriptor.digest), descriptor, options?.signal),
+  };
+}
+
+/** A layout's tar as content, and the entries of its index.json. @throws OCISLIM_ARCHIVE_INVALID for another tar */
+export async function openOciArchive(
+  path: string,
+  context: Context,
+): Promise<{ readonly source: BlobSource; readonly manifests: readonly Descriptor[] }> {
+  const archive = await Archive.open(path, `oci-archive:${path}`, context);
+  const raw = await archive.readDocument('index.json', context.signal);
+  return {
+    source: archiveSource(archive),
+    manifests: decodeIndex(raw, `${archive.name}: index.json`).manifests,
   };
 }
 

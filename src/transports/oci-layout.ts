@@ -16,7 +16,8 @@ import {
 } from '#oci-spec-types';
 import type { BlobSource } from '../image/load.ts';
 import type { Artifact, Blob, OpenOptions } from '../image/model.ts';
-import { writeArtifact } from '../image/write.ts';
+import { type Companions, NO_COMPANIONS } from '../image/referrer.ts';
+import { writeArtifacts } from '../image/write.ts';
 import {
   explainWriteError,
   removeOnInterrupt,
@@ -25,7 +26,7 @@ import {
 } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { Verifier } from '../lib/verify.ts';
-import { type LayoutName, namedDescriptors } from './names.ts';
+import { companionDescriptors, type LayoutName, namedDescriptors } from './names.ts';
 
 /** The content of `oci-layout` (image-spec image-layout.md). */
 export const LAYOUT_MARKER = '{"imageLayoutVersion":"1.0.0"}';
@@ -95,6 +96,8 @@ export interface LayoutImage {
   readonly artifact: Artifact;
   /** Other images there that have one of them lose it. */
   readonly names: readonly LayoutName[];
+  /** Documents about it, which index.json lists, too. */
+  readonly companions?: Companions | undefined;
 }
 
 /**
@@ -152,13 +155,13 @@ function notALayout(shown: string, what: string): OcislimError {
 
 async function fill(
   root: string,
-  { artifact, names }: LayoutImage,
+  { artifact, names, companions = NO_COMPANIONS }: LayoutImage,
   before: IndexManifest | undefined,
   options: OpenOptions,
 ): Promise<void> {
   await mkdir(join(root, 'blobs', 'sha256'), { recursive: true });
-  await writeArtifact(
-    artifact,
+  await writeArtifacts(
+    [artifact, ...companions.referrers, ...companions.tagged.map((each) => each.artifact)],
     {
       blob: (blob, open) => putBlob(root, blob, open),
       manifest: async ({ descriptor, raw }) => {
@@ -167,7 +170,7 @@ async function fill(
     },
     options,
   );
-  const added = namedDescriptors(artifact.descriptor, names);
+  const added = [...namedDescriptors(artifact.descriptor, names), ...companionDescriptors(companions)];
   const others = before?.manifests.filter((other) => !isReplaced(other, added)) ?? [];
   const index = encodeIndex({
     ...before,

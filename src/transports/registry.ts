@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import {
   type Descriptor,
   type Digest,
@@ -9,7 +10,8 @@ import {
 } from '#oci-spec-types';
 import { type BlobSource, loadArtifact } from '../image/load.ts';
 import type { Artifact, Blob, OpenOptions } from '../image/model.ts';
-import { writeArtifact } from '../image/write.ts';
+import { type Companions, listedAs, NO_COMPANIONS, subjectOf } from '../image/referrer.ts';
+import { type Sink, writeArtifacts } from '../image/write.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
 import type { Registry, Target } from '../registry/registry.ts';
@@ -112,14 +114,28 @@ async function online(what: string, { offline, registry }: Context): Promise<Reg
   throw new OcislimError('OCISLIM_USAGE', `${what}: not with --offline`);
 }
 
+/** What a registry lists with a subject. @throws OCISLIM_USAGE with `--offline`, what the registry's client throws */
+export async function referrersThere(
+  reference: Reference,
+  subject: Digest,
+  context: Context,
+): Promise<readonly Descriptor[]> {
+  const registry = await online(`ask ${reference.registry}`, context);
+  return registry.referrers(reference, subject, { signal: context.signal });
+}
+
 /**
  * Pushes an artifact under several names of one repository: blobs the registry lacks, then manifests, then tags.
  * Layers that may not be distributed stay where their `urls` say (image-spec layer.md).
+ *
+ * What is kept beside it comes before its manifest (distribution-spec § Pushing Manifests with Subject allows for that),
+ * so that whoever sees the tag sees its signatures; and after all blobs, so that nothing is visible when one is wrong.
  */
 export async function pushToRegistry(
   artifact: Artifact,
   references: readonly Reference[],
   context: Context,
+  companions: Companions = NO_COMPANIONS,
 ): Promise<void> {
   const [first] = references;
   if (first === undefined) throw new OcislimError('OCISLIM_INTERNAL', 'push: no name');
@@ -130,27 +146,63 @@ export async function pushToRegistry(
   let tags = references.flatMap(({ tag }) => tag ?? []);
   // A manifest that is there may still not be listed with its subject, where a push broke off in between.
   const isReferrer = artifact.kind === 'opaque' && artifact.manifest.subject !== undefined;
-  if (!isReferrer && (await target.hasManifest(digest, { signal }))) {
+  const isThere = !isReferrer && (await target.hasManifest(digest, { signal }));
+  if (isThere) {
     context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
     const known = await Promise.all(tags.map((tag) => target.hasTag(tag, digest, { signal })));
     tags = tags.filter((_, at) => !known[at]);
-  } else {
-    // The tag brings the manifest along.
-    const tag = tags.shift();
-    await writeArtifact(
-      artifact,
-      {
-        blob: (blob, open) => pushBlob(blob, target, context, open),
-        manifest: (document) =>
-          target.pushManifest(document.raw, document.descriptor, {
-            signal,
-            tag: document === artifact ? tag : undefined,
-          }),
-      },
-      { signal },
-    );
   }
-  for (const tag of tags) await target.pushTag(raw, descriptor, tag, { signal });
+  // The tag brings the manifest along.
+  const tag = isThere ? undefined : tags.shift();
+  const referrers = await notListed(companions.referrers, target, context);
+  const beside = new Map(
+    [...referrers, ...companions.tagged.map((each) => each.artifact)].map((each) => [each, each]),
+  );
+  const unlisted = new Map<Digest, Descriptor[]>();
+  const sink: Sink = {
+    blob: (blob, open) => pushBlob(blob, target, context, open),
+    manifest: async (document) => {
+      if (document === artifact) await list(unlisted, target, context);
+      const tagged = companions.tagged.find((each) => each.artifact === document);
+      const subject = subjectOf(document);
+      if (subject !== undefined && beside.has(document) && tagged === undefined) {
+        if (await target.pushReferrer(document.raw, document.descriptor, { signal })) return;
+        unlisted.set(subject, [...(unlisted.get(subject) ?? []), listedAs(document)]);
+        return;
+      }
+      const own = document === artifact ? tag : tagged?.tag;
+      await target.pushManifest(document.raw, document.descriptor, { signal, tag: own });
+    },
+  };
+  await writeArtifacts([...beside.values(), ...(isThere ? [] : [artifact])], sink, { signal });
+  if (isThere) await list(unlisted, target, context);
+  for (const each of tags) await target.pushTag(raw, descriptor, each, { signal });
+}
+
+/** Those that the repository lacks, or does not list with their subjects. */
+async function notListed(
+  referrers: readonly Artifact[],
+  target: Target,
+  { signal }: Context,
+): Promise<readonly Artifact[]> {
+  const subjects = [...new Set(referrers.map(subjectOf))].filter((each) => each !== undefined);
+  const lists = await pMap(subjects, (subject) => target.referrers(subject, { signal }), { concurrency: 4 });
+  const listed = new Set(lists.flat().map(({ digest }) => digest));
+  const absent = await pMap(
+    referrers,
+    async ({ descriptor: { digest } }) =>
+      !listed.has(digest) || !(await target.hasManifest(digest, { signal })),
+    { concurrency: 4 },
+  );
+  return referrers.filter((_, at) => absent[at]);
+}
+
+async function list(
+  unlisted: ReadonlyMap<Digest, readonly Descriptor[]>,
+  target: Target,
+  { signal }: Context,
+): Promise<void> {
+  for (const [subject, referrers] of unlisted) await target.list(subject, referrers, { signal });
 }
 
 async function pushBlob(

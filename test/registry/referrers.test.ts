@@ -92,6 +92,19 @@ describe('referrers', () => {
   });
 });
 
+it('a list of more than anybody attaches is refused before it has filled the memory', async () => {
+  const manifests = Array.from({ length: 9000 }, (_, at) => {
+    return { mediaType: MediaType.Manifest, digest: sha256(String(at)), size: 1 };
+  });
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: MediaType.Index, manifests });
+  const { list, registry } = await setup({
+    script: ({ path }) =>
+      path.includes('/referrers/') ? { body: index, headers: { link: `<${path}>; rel="next"` } } : undefined,
+  });
+  await expect(list()).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_FAILED' });
+  expect(registry.lines().filter((line) => line.includes('/referrers/'))).toHaveLength(3);
+});
+
 describe('the next page', () => {
   const base = new URL('https://r.example/');
   const from = new URL('https://r.example/v2/a/referrers/x');
