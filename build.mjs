@@ -29,9 +29,7 @@ const shared = {
 };
 
 /** Packages that few commands need, each in a file of its own, which is read when it is asked for. */
-const SELDOM = Object.keys(dependencies).filter(
-  (name) => !['commander', 'p-map', 'valibot'].includes(name),
-);
+const SELDOM = Object.keys(dependencies).filter((name) => !['commander', 'p-map', 'valibot'].includes(name));
 
 await compressor();
 mkdirSync(dist, { recursive: true });
