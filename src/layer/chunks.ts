@@ -1,14 +1,8 @@
-/** Bytes that are hashed, compressed and written at once. */
-const CHUNK_SIZE = 64 * 1024;
-
 /**
- * The same bytes in chunks of exactly `size`, the last one excepted. A tar of many small files otherwise comes as two
- * tiny chunks a file; and a compressor whose output depends on its calls gets the same calls for the same content.
+ * The same bytes in chunks of exactly `size`, the last one excepted: a compressor whose output depends on its calls gets
+ * the same calls for the same content.
  */
-export async function* fixedChunks(
-  source: AsyncIterable<Uint8Array>,
-  size: number = CHUNK_SIZE,
-): AsyncGenerator<Buffer> {
+export async function* fixedChunks(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer> {
   let chunk = Buffer.allocUnsafe(size);
   let filled = 0;
   for await (const bytes of source) {

@@ -49,9 +49,9 @@ export interface CompressOptions {
 const READY_CHUNKS = 2;
 
 /**
- * Compresses a stream; a chunk of `source` need hold only until the next one is asked for. The bytes depend on content, kind and level alone, on any machine, any version of Node and any
+ * Compresses a stream. The bytes depend on content, kind and level alone, on any machine, any version of Node and any
  * number of threads: the compressors are our own and a library of a pinned version, and get the content in pieces of a
- * fixed size.
+ * fixed size. A chunk of `source` need hold only until the next one is asked for.
  * @throws OCISLIM_USAGE for a wrong `OCISLIM_WORKERS`; through the stream what `source` throws
  */
 export function compress(

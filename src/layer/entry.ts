@@ -26,7 +26,10 @@ export interface Entry {
   readonly xattrs?: ReadonlyMap<string, Buffer> | undefined;
   /** Opens a file's content, which must be exactly `size` bytes. */
   readonly open?: (() => Promise<Readable>) | undefined;
-  /** The same in memory that is used again, where there is such a way: a chunk holds only until the next one is asked for. */
+  /**
+   * The same content as `open` gives, preferred where it is there: in memory that is used again, so that a chunk holds only
+   * until the next one is asked for.
+   */
   readonly chunks?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** What the checks need of a file's content, where that is known already. */
   readonly facts?: FileFacts | undefined;
