@@ -106,19 +106,18 @@ async function peek(
     if (done) break;
     head = Buffer.concat([head, value]);
   }
-  const all = async function* () {
-    try {
-      yield head;
-      for (;;) {
-        const { value, done } = await chunks.next();
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      stream.destroy();
+  const rest = async function* () {
+    yield head;
+    for (;;) {
+      const { value, done } = await chunks.next();
+      if (done) return;
+      yield value;
     }
   };
-  return { head, stream: Readable.from(all(), { objectMode: false }) };
+  const whole = Readable.from(rest(), { objectMode: false });
+  // A generator that was never asked for anything runs no `finally`.
+  whole.once('close', () => stream.destroy());
+  return { head, stream: whole };
 }
 
 /** Whether a block is a header of any kind of tar: its checksum is right (POSIX, ustar Interchange Format). */
