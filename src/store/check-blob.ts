@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { type BigIntStats, statSync } from 'node:fs';
 import { type Digest, digestAlgorithm } from '#oci-spec-types';
 import { diskContent } from '../lib/disk-content.ts';
 import { isSettled, stampOf } from '../lib/file-memo.ts';
@@ -20,7 +20,7 @@ export async function checkBlob(
   found: Notes,
 ): Promise<'absent' | 'intact' | 'damaged'> {
   const begun = BigInt(Date.now()) * 1_000_000n;
-  const now = await stat(path, { bigint: true }).catch(() => undefined);
+  const now = look(path);
   if (now === undefined) return 'absent';
   if (Number(now.size) !== expected.size) return 'damaged';
   const stamp = stampOf(now);
@@ -30,6 +30,15 @@ export async function checkBlob(
   if (isLarge && isSettled(now, begun))
     await found.set(expected.digest, Buffer.from(stamp)).catch(ignoreReadOnly);
   return 'intact';
+}
+
+/** @returns undefined for what cannot be looked at */
+function look(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns undefined for what cannot be read */

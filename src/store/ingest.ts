@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmodSync, createReadStream, mkdirSync, renameSync } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Digest, digestAlgorithm } from '#oci-spec-types';
@@ -31,7 +31,7 @@ export async function ingest(stream: Readable, options: IngestOptions): Promise<
   const { expected, temporary } = options;
   const kept = removeOnInterrupt(temporary);
   try {
-    await mkdir(dirname(temporary), { recursive: true });
+    mkdirSync(dirname(temporary), { recursive: true });
     const file = await open(temporary, 'wx', 0o600);
     const hash = createHash(algorithmOf(expected));
     let size: number;
@@ -67,7 +67,7 @@ export async function download(
   const { partial, signal, onBytes } = options;
   const expected = blob.descriptor;
   try {
-    await mkdir(dirname(partial), { recursive: true });
+    mkdirSync(dirname(partial), { recursive: true });
     const file = await open(partial, 'a', 0o600);
     const hash = createHash(algorithmOf(expected));
     let size = 0;
@@ -115,7 +115,7 @@ async function append(
       throw new OcislimError('OCISLIM_SIZE_MISMATCH', 'more bytes than its descriptor says');
     hash.update(bytes);
     onBytes?.(bytes.length);
-    await writeAll(file, bytes);
+    await writeAll(file.fd, bytes);
   }
   signal?.throwIfAborted();
   return size;
@@ -130,9 +130,9 @@ async function settle(
   const digest = `${algorithmOf(expected)}:${hash.digest('hex')}` as Digest;
   if (expected !== undefined) requireExpected({ digest, size }, expected);
   const final = await place(digest);
-  await mkdir(dirname(final), { recursive: true });
-  await chmod(path, 0o444);
-  await rename(path, final);
+  mkdirSync(dirname(final), { recursive: true });
+  chmodSync(path, 0o444);
+  renameSync(path, final);
   await syncFolder(dirname(final));
   return { digest, size };
 }

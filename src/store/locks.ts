@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { openSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdirSync, openSync, readdirSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -62,10 +62,10 @@ export class Locks {
     }).unref();
     const path = join(this.#folder, id);
     try {
-      await mkdir(this.#folder, { recursive: true });
+      mkdirSync(this.#folder, { recursive: true });
       // Visible only once it listens, for what refuses is taken for dead.
       await listen(server, this.#address(`.${id}`));
-      await rename(join(this.#folder, `.${id}`), path);
+      renameSync(join(this.#folder, `.${id}`), path);
     } catch (error) {
       server.close();
       throw error;
@@ -149,10 +149,17 @@ export class Locks {
   }
 
   async #others(name: string, except?: string): Promise<readonly Other[]> {
-    const ids = await readdir(this.#folder).catch(() => []);
-    const others = ids.filter((id) => (name === '' || id.startsWith(`${name}.`)) && id !== except);
+    const others = this.#ids().filter((id) => (name === '' || id.startsWith(`${name}.`)) && id !== except);
     const visited = await Promise.all(others.map((id) => this.#visit(id)));
     return visited.filter((other) => other !== undefined);
+  }
+
+  #ids(): readonly string[] {
+    try {
+      return readdirSync(this.#folder);
+    } catch {
+      return [];
+    }
   }
 
   /** Connects to whoever has this id; what turns out to be dead is removed. */

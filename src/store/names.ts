@@ -1,4 +1,5 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Descriptor, decodeDescriptor, digestHex, parseJson, sha256 } from '#oci-spec-types';
 import { explainWriteError } from '../lib/atomic-file.ts';
@@ -24,7 +25,7 @@ export class Names {
   }
 
   async get(name: string): Promise<Descriptor | undefined> {
-    return (await readName(this.#path(name)))?.descriptor;
+    return readName(this.#path(name))?.descriptor;
   }
 
   async set(name: string, descriptor: Descriptor): Promise<void> {
@@ -32,8 +33,7 @@ export class Names {
     const path = this.#path(name);
     const text = `${JSON.stringify({ name, descriptor: { mediaType, digest, size } })}\n`;
     // To wait for the disk takes longer than to look.
-    const before = await readFile(path, 'utf8').catch(() => undefined);
-    if (before !== text) await this.#write(path, text);
+    if (!holds(path, text)) await this.#write(path, text);
   }
 
   /** Returns whether the name was there. */
@@ -52,10 +52,9 @@ export class Names {
       if (systemCode(error) === 'ENOENT') return [];
       throw error;
     });
-    const named = await Promise.all(
-      files.filter((file) => file.endsWith('.json')).map((file) => readName(join(this.#folder, file))),
-    );
-    return named
+    return files
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => readName(join(this.#folder, file)))
       .filter((entry) => entry !== undefined)
       .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
@@ -65,12 +64,23 @@ export class Names {
   }
 }
 
-async function readName(path: string): Promise<NamedDescriptor | undefined> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+function holds(path: string, text: string): boolean {
+  try {
+    return readFileSync(path, 'utf8') === text;
+  } catch {
+    return false;
+  }
+}
+
+/** Names are small: reading one takes less than the way to another thread and back. */
+function readName(path: string): NamedDescriptor | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
-  });
-  if (bytes === undefined) return undefined;
+  }
   const value = parseJson(bytes, path);
   if (typeof value !== 'object' || value === null || !('name' in value) || !('descriptor' in value))
     return undefined;

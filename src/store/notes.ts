@@ -1,10 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import pMap from 'p-map';
 import { type Digest, digestHex, sha256 } from '#oci-spec-types';
-
-/** Files that are read at once. */
-const PARALLEL = 8;
 
 /** Writes a small file in one step. */
 export type WriteSmall = (path: string, bytes: string | Uint8Array) => Promise<void>;
@@ -22,19 +19,18 @@ export class Notes {
     this.#write = write;
   }
 
-  get(about: Digest): Promise<Buffer | undefined> {
+  async get(about: Digest): Promise<Buffer | undefined> {
     return this.#read(digestHex(about));
   }
 
   /** All that there are. */
   async all(): Promise<readonly Buffer[]> {
     const names = await readdir(this.#folder).catch(() => []);
-    const notes = await pMap(names, (name) => this.#read(name), { concurrency: PARALLEL });
-    return notes.filter((note) => note !== undefined);
+    return names.map((name) => this.#read(name)).filter((note) => note !== undefined);
   }
 
-  async #read(name: string): Promise<Buffer | undefined> {
-    const bytes = await readFile(join(this.#folder, name)).catch(() => undefined);
+  #read(name: string): Buffer | undefined {
+    const bytes = readIfThere(join(this.#folder, name));
     const end = bytes?.indexOf('\n') ?? -1;
     if (bytes === undefined || end < 0) return undefined;
     const note = bytes.subarray(end + 1);
@@ -44,5 +40,13 @@ export class Notes {
   async set(about: Digest, note: Uint8Array): Promise<void> {
     const bytes = Buffer.concat([Buffer.from(`${sha256(note)}\n`), note]);
     await this.#write(join(this.#folder, digestHex(about)), bytes);
+  }
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '#oci-spec-types';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
@@ -93,7 +93,7 @@ export class Pins {
     const presence = await this.#locks.announce('run');
     if (presence === undefined) return undefined;
     try {
-      await mkdir(this.#folder, { recursive: true });
+      mkdirSync(this.#folder, { recursive: true });
       const path = join(this.#folder, presence.id);
       return { presence, path, file: openSync(path, 'wx', 0o644), kept: removeOnInterrupt(path) };
     } catch {

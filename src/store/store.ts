@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, renameSync } from 'node:fs';
-import { access, constants, mkdir, readFile, stat } from 'node:fs/promises';
+import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import {
@@ -15,7 +15,7 @@ import {
 } from '#oci-spec-types';
 import type { BlobSource } from '../image/load.ts';
 import type { Blob, OpenOptions } from '../image/model.ts';
-import { explainWriteError, writeBytesAtomically } from '../lib/atomic-file.ts';
+import { explainWriteError, type WriteOptions, writeBytesAtomically } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
 import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
@@ -34,6 +34,8 @@ import { Tocs } from './tocs.ts';
 
 /** The layout of the folder that this version reads and writes. */
 const FORMAT_VERSION = 1;
+/** Bytes of a blob that is read as soon as opened: up to here that takes less than the way to another thread and back. */
+const SMALL = 64 * 1024;
 
 export interface EnsureOptions extends OpenOptions {
   readonly progress?: Progress | undefined;
@@ -94,20 +96,23 @@ export class Store implements BlobSource {
   private constructor(root: string) {
     this.root = root;
     const write = (path: string, bytes: string | Uint8Array) => this.#writeSmall(path, bytes);
+    // What a failing power damages is no note, and is found out again.
+    const note = (path: string, bytes: string | Uint8Array) =>
+      this.#writeSmall(path, bytes, { durable: false });
     this.names = new Names(join(root, 'names'), write);
     this.resolved = new Names(join(root, 'resolved'), write);
     this.locks = new Locks(join(root, 'locks'));
     this.pins = new Pins(join(root, 'pins'), this.locks);
-    this.tocs = new Tocs(new Notes(join(root, 'tocs'), write));
+    this.tocs = new Tocs(new Notes(join(root, 'tocs'), note));
     this.roots = new Roots(this);
     this.compiled = new Results(this, 'compiled');
-    this.findings = new Notes(join(root, 'findings'), write);
-    this.steps = new Notes(join(root, 'steps'), write);
-    this.compressed = new Notes(join(root, 'compressed'), write);
-    this.packed = new Notes(join(root, 'packed'), write);
-    this.#checked = new Notes(join(root, 'checked'), write);
+    this.findings = new Notes(join(root, 'findings'), note);
+    this.steps = new Notes(join(root, 'steps'), note);
+    this.compressed = new Notes(join(root, 'compressed'), note);
+    this.packed = new Notes(join(root, 'packed'), note);
+    this.#checked = new Notes(join(root, 'checked'), note);
     this.beside = new Beside(new Notes(join(root, 'beside'), write), this.locks);
-    this.#origins = new Origins(new Notes(join(root, 'origins'), write));
+    this.#origins = new Origins(new Notes(join(root, 'origins'), note));
   }
 
   /**
@@ -161,15 +166,21 @@ export class Store implements BlobSource {
   /** The path of a file or folder for unfinished work, not made yet; a clean-up removes it once this process has ended. */
   async temporaryFile(): Promise<string> {
     const folder = join(this.root, 'tmp');
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
       throw explainWriteError(error, this.root);
-    });
+    }
     const run = await this.pins.run();
     return join(folder, `${run ?? 'run.unknown'}.${randomBytes(8).toString('hex')}`);
   }
 
-  async #writeSmall(path: string, bytes: string | Uint8Array, mode = 0o644): Promise<void> {
-    await writeBytesAtomically(path, bytes, { mode, temporary: await this.temporaryFile() });
+  async #writeSmall(
+    path: string,
+    bytes: string | Uint8Array,
+    options: Pick<WriteOptions, 'mode' | 'durable'> = {},
+  ): Promise<void> {
+    await writeBytesAtomically(path, bytes, { ...options, temporary: await this.temporaryFile() });
   }
 
   has(digest: Digest): boolean {
@@ -192,14 +203,27 @@ export class Store implements BlobSource {
 
   async open(descriptor: Descriptor, options: OpenOptions = {}): Promise<Readable> {
     const { digest } = descriptor;
-    const stream = await this.openAt(descriptor, 0, options);
     const hint = 'it was set aside: pull or pack the image again';
     const onMismatch = () => this.#setAside(digest);
     const verifier = new Verifier(descriptor, `store: ${digest} is damaged`, { hint, onMismatch });
+    if (this.#sizeOf(digest) <= SMALL) {
+      verifier.end(readFileSync(this.#blobPath(digest)));
+      return verifier;
+    }
+    const stream = await this.openAt(descriptor, 0, options);
     pipeline(stream, verifier, () => {
       // The verifier carries the error to whoever reads it.
     });
     return verifier;
+  }
+
+  /** Bytes of a blob's file. @throws OCISLIM_NOT_FOUND */
+  #sizeOf(digest: Digest): number {
+    const found = statSync(this.#blobPath(digest), { throwIfNoEntry: false });
+    if (found !== undefined) return found.size;
+    throw new OcislimError('OCISLIM_NOT_FOUND', `store: ${digest} is not there`, {
+      hint: 'pull or pack the image again',
+    });
   }
 
   openAt(descriptor: Descriptor, offset: number, options: OpenOptions = {}): Promise<Readable> {
@@ -213,18 +237,14 @@ export class Store implements BlobSource {
     size: number,
     { signal }: OpenOptions = {},
   ): Promise<Readable> {
-    const path = this.#blobPath(digest);
-    const found = await stat(path).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (found === undefined) {
-      throw new OcislimError('OCISLIM_NOT_FOUND', `store: ${digest} is not there`, {
-        hint: 'pull or pack the image again',
-      });
-    }
+    this.#sizeOf(digest);
     const end = offset + size - 1;
-    return createReadStream(path, { start: offset, end, highWaterMark: 256 * 1024, signal });
+    return createReadStream(this.#blobPath(digest), {
+      start: offset,
+      end,
+      highWaterMark: 256 * 1024,
+      signal,
+    });
   }
 
   async link(descriptor: Descriptor, path: string): Promise<boolean> {
@@ -247,8 +267,8 @@ export class Store implements BlobSource {
   /** Takes in a small document. */
   async putBytes(bytes: Uint8Array, digest: Digest): Promise<void> {
     const path = await this.#place(digest);
-    const there = await readFile(path).catch(() => undefined);
-    if (there === undefined || !there.equals(bytes)) await this.#writeSmall(path, bytes, 0o444);
+    const there = existsSync(path) ? readFileSync(path) : undefined;
+    if (there === undefined || !there.equals(bytes)) await this.#writeSmall(path, bytes, { mode: 0o444 });
   }
 
   /**
