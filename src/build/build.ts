@@ -12,15 +12,13 @@ import { indexOf } from '../image/index-of.ts';
 import { platformOfConfig } from '../image/load.ts';
 import type { Image } from '../image/model.ts';
 import { lazily } from '../lib/lazily.ts';
-import { deliver, planDelivery, requireTagsToPush } from '../pack/deliver.ts';
+import { keepAndDeliver, planDelivery, requireTagsToPush } from '../pack/deliver.ts';
 import { makeDocuments } from '../pack/documents.ts';
 import { namesOf } from '../pack/names.ts';
 import type { PackResult } from '../pack/request.ts';
 import { describeResult } from '../pack/result.ts';
-import { formatReference } from '../registry/reference.ts';
 import type { Context, OpenedImage } from '../transports/context.ts';
 import { checkPush } from '../transports/registry.ts';
-import { keepInStore } from '../transports/store.ts';
 import { globalArguments, platformArguments } from './arguments.ts';
 import { cacheLocation, exportCache, importCache } from './cache-transfer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
@@ -58,14 +56,13 @@ export async function build(request: BuildRequest, context: Context): Promise<Pa
   const [only, ...others] = images;
   const artifact =
     only !== undefined && others.length === 0 ? only : indexOf(images, { annotations: request.annotations });
-  await keepInStore(artifact, references.map(formatReference), context);
   const made = { artifact, images, references, created: request.created };
   const provenance = async () => {
     const { buildProvenance } = await import('./provenance.ts');
     return buildProvenance(request, materials, opened, made, context);
   };
   const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
-  const delivered = await deliver(artifact, references, plan, request.created, context, documents);
+  const delivered = await keepAndDeliver({ ...made, referrers: documents }, plan, context);
   if (request.sign !== undefined)
     await signing?.signDelivered(artifact, references, plan, request.sign, context);
   for (const location of cacheTo) await exportCache(results, location, context);

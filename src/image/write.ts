@@ -48,6 +48,7 @@ async function writeBlobs(
   const blobs = new Map<string, Blob>();
   for (const document of documents)
     for (const blob of blobsOf(document)) blobs.set(blob.descriptor.digest, blob);
+  const longestFirst = [...blobs.values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
   const failure = new AbortController();
   const either = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
   const running = new Set<Promise<void>>();
@@ -57,7 +58,7 @@ async function writeBlobs(
     return work;
   };
   try {
-    await pMap(blobs.values(), take, {
+    await pMap(longestFirst, take, {
       concurrency: CONCURRENCY,
       ...(signal === undefined ? {} : { signal }),
     });

@@ -1,12 +1,11 @@
 import { indexOf } from '../image/index-of.ts';
 import type { Image } from '../image/model.ts';
 import { OcislimError, within } from '../lib/errors.ts';
-import { familiarReference, formatReference, parseReference } from '../registry/reference.ts';
+import { familiarReference, parseReference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
-import { keepInStore } from '../transports/store.ts';
-import { type Delivery, deliver, planDelivery } from './deliver.ts';
+import { type Delivery, keepAndDeliver, planDelivery } from './deliver.ts';
 import type { Moved } from './move.ts';
 
 export interface IndexRequest {
@@ -28,8 +27,7 @@ export async function createIndex(
   for (const source of request.sources)
     images.push(...(await within(source, () => imagesAt(source, context))));
   const index = indexOf(images, { annotations: request.annotations });
-  await keepInStore(index, references.map(formatReference), context);
-  const outputs = await deliver(index, references, plan, 0, context);
+  const outputs = await keepAndDeliver({ artifact: index, references, created: 0 }, plan, context);
   const [first] = references;
   return {
     name: first === undefined ? '' : familiarReference(first),

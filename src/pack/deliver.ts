@@ -6,7 +6,7 @@ import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context } from '../transports/context.ts';
 import { writeOutput } from '../transports/index.ts';
 import { type Location, parseLocation } from '../transports/location.ts';
-import { keepBesideInStore } from '../transports/store.ts';
+import { keepBesideInStore, keepInStore } from '../transports/store.ts';
 import { attachAll } from './attach.ts';
 
 export interface Delivery {
@@ -28,8 +28,39 @@ export function planDelivery(outputs: readonly string[], push: Push, load: boole
   return { locations: outputs.map((output) => parseLocation(output, { as: 'output' })), push, load };
 }
 
-/** Writes a finished artifact everywhere it was asked for; all of it comes from the store by now. */
-export async function deliver(
+/** An artifact that is ready, and where it belongs. */
+export interface Finished {
+  readonly artifact: Artifact;
+  /** What it is called where it goes. */
+  readonly references: readonly Reference[];
+  /** Whether the store knows it by these names too. */
+  readonly isNamed?: boolean | undefined;
+  readonly created: number;
+  /** Documents about it. */
+  readonly referrers?: readonly Opaque[] | undefined;
+}
+
+/**
+ * Keeps an artifact in the store while it is written everywhere it was asked for. The store has it also where that fails,
+ * so that it need not be made again.
+ */
+export async function keepAndDeliver(
+  { artifact, references, isNamed = true, created, referrers }: Finished,
+  plan: DeliveryPlan,
+  context: Context,
+): Promise<Delivery[]> {
+  const names = isNamed ? references.map(formatReference) : [];
+  const [kept, delivered] = await Promise.allSettled([
+    keepInStore(artifact, names, context),
+    deliver(artifact, references, plan, created, context, referrers),
+  ]);
+  if (kept.status === 'rejected') throw kept.reason;
+  if (delivered.status === 'rejected') throw delivered.reason;
+  return delivered.value;
+}
+
+/** Writes a finished artifact everywhere it was asked for. */
+async function deliver(
   artifact: Artifact,
   references: readonly Reference[],
   plan: DeliveryPlan,

@@ -5,16 +5,16 @@ import { judge } from '../check/verdict.ts';
 import { requirePorts, requireVolumes } from '../image/container-config.ts';
 import { indexOf } from '../image/index-of.ts';
 import type { Artifact, Image } from '../image/model.ts';
+import { atOnce } from '../lib/at-once.ts';
 import { within } from '../lib/errors.ts';
 import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context, OpenedImage } from '../transports/context.ts';
 import { pinnedReference } from '../transports/pinned.ts';
 import { checkPush } from '../transports/registry.ts';
-import { keepInStore } from '../transports/store.ts';
 import { assemble } from './assemble.ts';
 import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
-import { deliver, planDelivery, requireTagsToPush, withoutTags } from './deliver.ts';
+import { keepAndDeliver, planDelivery, requireTagsToPush, withoutTags } from './deliver.ts';
 import { makeDocuments } from './documents.ts';
 import type { Input, Inputs } from './inputs.ts';
 import { namesOf } from './names.ts';
@@ -28,7 +28,7 @@ import { smoke } from './smoke.ts';
  *
  *     inputs, compiled where they are source → base → will it start? → a layer for each platform → image (or index) → store → outputs, registry, engine
  *
- * Everything that can be refused is looked at before anything is written.
+ * Everything that can be refused is looked at before anything is made.
  */
 export async function pack(request: PackRequest, context: Context): Promise<PackResult> {
   requireTagsToPush(request.tags, request.push);
@@ -68,13 +68,16 @@ async function packFound(
   const plan = planDelivery(outputs, request.push, request.load);
   const signing = request.sign && (await import('./sign.ts'));
   signing?.requirePlaceToSign(plan, references);
-  if (request.push && !request.dryRun) await checkPush(references, context);
 
   // What the program alone tells need not wait for a base, which may have to be fetched.
   if (request.check === 'error' && !request.ignore.includes('platform-mismatch'))
     judge(distinct(inputs.flatMap(misfits)), request.check, context.progress);
 
-  const { base, prepared } = await prepareAll(found, request, context);
+  const willPush = request.push && !request.dryRun;
+  const [{ base, prepared }] = await atOnce(context.signal, (signal) => {
+    const own = { ...context, signal };
+    return [prepareAll(found, request, own), willPush ? checkPush(references, own) : Promise.resolve()];
+  });
   const check = distinct(prepared.flatMap(({ findings }) => findings));
   judge(check, request.check, context.progress);
   for (const { input, place } of prepared)
@@ -89,14 +92,13 @@ async function packFound(
     await smoke(images, name, request.smoke, { check: level, sandbox: compile.sandbox }, context);
   }
   const artifact = joined(images, base.reference, base.digest);
-  await keepInStore(artifact, references.map(formatReference), context);
   const made = { artifact, images, references, created: request.created };
   const provenance = async () => {
     const { packProvenance } = await import('./provenance.ts');
     return packProvenance(request, found, opened, made, context);
   };
   const documents = await makeDocuments(request.documents, { ...made, provenance }, context);
-  const delivered = await deliver(artifact, references, plan, request.created, context, documents);
+  const delivered = await keepAndDeliver({ ...made, referrers: documents }, plan, context);
   if (request.sign !== undefined)
     await signing?.signDelivered(artifact, references, plan, request.sign, context);
   const names = request.push === 'by-digest' ? withoutTags(references) : references;

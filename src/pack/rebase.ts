@@ -15,10 +15,9 @@ import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
 import { checkPush } from '../transports/registry.ts';
-import { keepInStore } from '../transports/store.ts';
 import { type Base, openBase } from './base.ts';
 import { baseAnnotations } from './base-annotations.ts';
-import { deliver, planDelivery, requireTagsToPush } from './deliver.ts';
+import { keepAndDeliver, planDelivery, requireTagsToPush } from './deliver.ts';
 import { layersInStore } from './layers.ts';
 import { namesOf } from './names.ts';
 import { tocsOf } from './prepare.ts';
@@ -62,8 +61,9 @@ export async function rebase(request: RebaseRequest, context: Context): Promise<
   const { artifact, images, base, appLayers, check } = await within(request.image, () =>
     rebaseAll(request, context),
   );
-  await keepInStore(artifact, request.tags.length === 0 ? [] : references.map(formatReference), context);
-  const delivered = await deliver(artifact, references, plan, secondsOf(images[0]), context);
+  const isNamed = request.tags.length > 0;
+  const created = secondsOf(images[0]);
+  const delivered = await keepAndDeliver({ artifact, references, isNamed, created }, plan, context);
   if (request.sign !== undefined) await signDelivered(artifact, references, plan, request.sign, context);
   return describeResult({ artifact, images, appLayers, references, base, delivered, check });
 }

@@ -22,13 +22,17 @@ describe('an archive that is only looked at', () => {
   it.each([
     ['as it is', (bytes: Buffer) => bytes],
     ['with gzip', (bytes: Buffer) => gzipSync(bytes)],
-  ])('%s lets go of the file', async (_, pack) => {
-    const source = Readable.from(fixedChunks(Readable.from([pack(await tar())]), 64 * 1024));
-    const found = await openTarStream(source, 'a.tar');
-    expect(found).toBeDefined();
-    const closed = once(source, 'close');
-    found?.stream.destroy();
-    await closed;
-    expect(source.readableEnded).toBe(false);
-  }, 5000);
+  ])(
+    '%s lets go of the file',
+    async (_, pack) => {
+      const source = Readable.from(fixedChunks(Readable.from([pack(await tar())]), 64 * 1024));
+      const found = await openTarStream(source, 'a.tar');
+      expect(found).toBeDefined();
+      const closed = once(source, 'close');
+      found?.stream.destroy();
+      await closed;
+      expect(source.readableEnded).toBe(false);
+    },
+    5000,
+  );
 });

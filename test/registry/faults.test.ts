@@ -269,8 +269,10 @@ describe('an upload', () => {
     expect(servers[0]?.seen.length).toBe(2);
     const puts = made.registry.seen.filter(({ method, body }) => method === 'PUT' && body.length > 10_000);
     expect(puts.map(({ body }) => body.length)).toEqual([made.layer.size, made.layer.size]);
-    // The first of all requests and the interrupted one were refused.
-    expect(counts(made.registry)).toEqual({ ...PUSH, HEAD: 5, PUT: 4 });
+    // The first of all requests and the interrupted one were refused; so is the config, if it comes after that.
+    const { PUT, ...others } = counts(made.registry);
+    expect(others).toEqual({ GET: PUSH.GET, POST: PUSH.POST, HEAD: 5 });
+    expect([4, 5]).toContain(PUT);
     expect(made.disk()).toEqual(inOrder(0));
   });
 
