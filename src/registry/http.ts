@@ -7,6 +7,8 @@ export interface RequestBody {
   /** In bytes; exactly this much is sent. */
   readonly size: number;
   open(): Promise<Readable | Uint8Array>;
+  /** Called with the count of bytes as they leave. */
+  readonly onBytes?: ((count: number) => void) | undefined;
 }
 
 export interface HttpRequest {
@@ -52,16 +54,20 @@ export function contentType(response: Pick<HttpResponse, 'headers'>): string {
 }
 
 /** Throws an answer's body away: a small rest is read so that the connection can be used again. */
-export async function discard(response: HttpResponse): Promise<void> {
+export function discard({ body }: Pick<HttpResponse, 'body'>): Promise<void> {
   let rest = 64 * 1024;
-  try {
-    for await (const chunk of response.body) {
-      rest -= (chunk as Buffer).length;
-      if (rest < 0) break;
-    }
-  } catch {
-    // Nobody wants these bytes, nor what went wrong with them.
-  }
+  return new Promise((resolve) => {
+    if (body.readableEnded || body.destroyed) resolve();
+    body
+      .on('data', (chunk: Buffer) => {
+        rest -= chunk.length;
+        if (rest < 0) body.destroy();
+      })
+      // Nobody wants these bytes, nor what went wrong with them.
+      .on('error', () => resolve())
+      .on('end', resolve)
+      .on('close', resolve);
+  });
 }
 
 /** Ends an answer whose body is too long to throw away; costs its connection. */

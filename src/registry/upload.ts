@@ -1,4 +1,4 @@
-import { pipeline, Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Blob } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { leadsInward } from './address.ts';
@@ -182,13 +182,13 @@ export class Upload {
     const { signal, onBytes } = this.#options;
     const open = async () => {
       this.#show(from);
-      if (from === to) return new Uint8Array(0);
-      return count(await openFrom(this.#blob, from, to, signal), (bytes) => {
-        this.#shown += bytes;
-        onBytes?.(bytes);
-      });
+      return from === to ? new Uint8Array(0) : openFrom(this.#blob, from, to, signal);
     };
-    return { size: to - from, open };
+    const count = (bytes: number) => {
+      this.#shown += bytes;
+      onBytes?.(bytes);
+    };
+    return { size: to - from, open, onBytes: count };
   }
 
   /** Tells progress where the upload really is. */
@@ -266,7 +266,13 @@ export async function cancelUpload(repository: Repository, session: URL): Promis
 }
 
 /** The blob's bytes from `from` to before `to`. */
-async function openFrom(blob: Blob, from: number, to: number, signal?: AbortSignal): Promise<Readable> {
+async function openFrom(
+  blob: Blob,
+  from: number,
+  to: number,
+  signal?: AbortSignal,
+): Promise<Readable | Uint8Array> {
+  if (blob.bytes !== undefined) return blob.bytes.subarray(from, to);
   const { size } = blob.descriptor;
   if (from === 0 && to === size) return blob.open({ signal });
   const opened = await (blob.openAt?.(from, { signal }) ?? blob.open({ signal }));
@@ -284,19 +290,6 @@ async function* slice(stream: Readable, skip: number, length: number): AsyncGene
     if (bytes.length > 0) yield bytes;
     if (left === 0) return;
   }
-}
-
-function count(stream: Readable, onBytes: (count: number) => void): Readable {
-  const counter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      onBytes(chunk.length);
-      done(null, chunk);
-    },
-  });
-  pipeline(stream, counter, () => {
-    // The counter carries the error to the request.
-  });
-  return counter;
 }
 
 function refused(name: string, why: string): OcislimError {

@@ -34,8 +34,8 @@ import { Tocs } from './tocs.ts';
 
 /** The layout of the folder that this version reads and writes. */
 const FORMAT_VERSION = 1;
-/** Bytes of a blob that is read as soon as opened: up to here that takes less than the way to another thread and back. */
-const SMALL = 64 * 1024;
+/** Bytes up to which a blob is read as soon as opened: it takes less than going to another thread and back for its pieces. */
+const SMALL = 1024 * 1024;
 
 export interface EnsureOptions extends OpenOptions {
   readonly progress?: Progress | undefined;

@@ -152,6 +152,7 @@ describe('a blob', () => {
     const failure = new OcislimError('OCISLIM_DIGEST_MISMATCH', 'bad content');
     const broken: Blob = {
       ...BLOB,
+      bytes: undefined,
       open: async () =>
         Readable.from(
           (async function* () {
