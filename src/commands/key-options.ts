@@ -1,5 +1,4 @@
 import type { NamedKey } from '../sign/key.ts';
-import { ask } from '../ui/ask.ts';
 
 /** Variables that hold the password of a private key; the first is cosign's. */
 const VARIABLES = ['COSIGN_PASSWORD', 'OCISLIM_KEY_PASSWORD'];
@@ -12,7 +11,9 @@ export async function keyPassword(
   signal: AbortSignal,
 ): Promise<string> {
   const set = passwordOf(env);
-  return set ?? ask(question, { secret: true, hint: HINT, signal });
+  if (set !== undefined) return set;
+  const { ask } = await import('../ui/ask.ts');
+  return ask(question, { secret: true, hint: HINT, signal });
 }
 
 export function passwordOf(env: NodeJS.ProcessEnv): string | undefined {

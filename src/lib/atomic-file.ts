@@ -63,8 +63,7 @@ async function writeFileAtomically(
   { mode = 0o644, signal, size, temporary, durable = true }: WriteOptions,
 ): Promise<void> {
   const folder = dirname(path);
-  const beside = () =>
-    join(folder, `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
+  const beside = () => join(folder, `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
   const unfinished = temporary ?? beside();
   const kept = removeOnInterrupt(unfinished);
   try {
