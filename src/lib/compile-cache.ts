@@ -27,7 +27,8 @@ export function loadCompiled(file: string, build: string | undefined, folder: st
   if (build === undefined || folder === undefined) return require(file);
   const kept = join(folder, `${process.version}-${process.arch}-${build}`);
   const cachedData = readKept(kept);
-  const begun = performance.now();
+  // Not `performance`, which Node loads for the first who asks.
+  const begun = Date.now();
   const script = new Script(
     `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`,
     {
@@ -38,7 +39,7 @@ export function loadCompiled(file: string, build: string | undefined, folder: st
   );
   if (script.cachedDataRejected !== false)
     process.once('exit', () => {
-      if (performance.now() - begun < QUICK) keep(kept, script);
+      if (Date.now() - begun < QUICK) keep(kept, script);
     });
   const module = { exports: {} };
   script.runInThisContext()(module.exports, require, module, file, dirname(file));
