@@ -26,7 +26,7 @@ export async function squash(
     ...entriesAbove(tree, count, created, open),
     ...whiteouts(mergeTocs(below), tree, created),
   ];
-  const layer = await storeLayer(entries, { kind: 'none' }, context, 'one layer of all');
+  const layer = await storeLayer(entries, { kind: 'none' }, context, { label: 'one layer of all' });
   const merged = history.map((entry, at) =>
     at < (base?.config.history ?? []).length ? entry : { ...entry, empty_layer: true },
   );

@@ -1,4 +1,4 @@
-import { formatPlatform, layerMediaType } from '#oci-spec-types';
+import { type Digest, formatPlatform, layerMediaType } from '#oci-spec-types';
 import type { Image, Layer } from '../image/model.ts';
 import { buildImage } from '../image/mutate.ts';
 import { layerStream } from '../layer/build.ts';
@@ -6,6 +6,7 @@ import type { CompressionChoice } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import { isoTime } from '../lib/time.ts';
 import type { Context } from '../transports/context.ts';
+import type { SendAhead } from '../transports/registry.ts';
 import type { Base } from './base.ts';
 import { baseAnnotations } from './base-annotations.ts';
 import { packedBefore } from './packed.ts';
@@ -18,12 +19,13 @@ export async function assemble(
   base: Base,
   request: PackRequest,
   context: Context,
+  sendAhead?: SendAhead,
 ): Promise<Image> {
   const stored: Layer[] = [];
   for (const [at, entries] of layers.entries()) {
     const number = layers.length === 1 ? '' : ` ${at + 1} of ${layers.length}`;
     const label = `layer${number} ${formatPlatform(input.platform)}`;
-    stored.push(await storeLayer(entries, request.compression, context, label));
+    stored.push(await storeLayer(entries, request.compression, context, { label, sendAhead }));
   }
   return buildImage({
     base: image,
@@ -36,15 +38,21 @@ export async function assemble(
   });
 }
 
-/**
- * Writes entries as a layer into the store, and describes it. What was packed before is not compressed again.
- * @param label what progress calls it; nothing is shown without one
- */
+export interface StoreLayerOptions {
+  /** What progress calls it; nothing is shown without one. */
+  readonly label?: string | undefined;
+  readonly sendAhead?: SendAhead | undefined;
+}
+
+/** Bytes of files from which on a layer is sent while it is made: less is sent as soon as it is made. */
+const LARGE = 4 * 1024 * 1024;
+
+/** Writes entries as a layer into the store, and describes it. What was packed before is not compressed again. */
 export async function storeLayer(
   entries: readonly Entry[],
   compression: CompressionChoice,
   { store, progress, signal }: Context,
-  label?: string,
+  { label, sendAhead }: StoreLayerOptions = {},
 ): Promise<Layer> {
   const size = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
   const task = label === undefined ? undefined : progress.task(label, size);
@@ -57,7 +65,13 @@ export async function storeLayer(
       return known;
     }
     const { stream, result } = layerStream(entries, { compression, signal, onBytes });
-    const stored = await store.put(stream, { signal, size });
+    let tell: ((digest: Digest) => void) | undefined;
+    const onContent = (content: AsyncIterable<Uint8Array>) => {
+      tell = sendAhead?.(content);
+    };
+    const isSent = sendAhead !== undefined && size >= LARGE;
+    const stored = await store.put(stream, { signal, size, ...(isSent && { onContent }) });
+    tell?.(stored.digest);
     task?.done('packed');
     const descriptor = { mediaType: layerMediaType(compression.kind), ...stored };
     const { diffId } = result();

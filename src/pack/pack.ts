@@ -10,7 +10,7 @@ import { within } from '../lib/errors.ts';
 import { formatReference, type Reference } from '../registry/reference.ts';
 import type { Context, OpenedImage } from '../transports/context.ts';
 import { pinnedReference } from '../transports/pinned.ts';
-import { checkPush } from '../transports/registry.ts';
+import { checkPush, sendingAhead } from '../transports/registry.ts';
 import { assemble } from './assemble.ts';
 import { type Base, isImage, openBase } from './base.ts';
 import { type FoundInputs, findOrCompile } from './compile.ts';
@@ -85,7 +85,9 @@ async function packFound(
   if (request.dryRun) return plannedResult(request, { name, inputs }, references, outputs, base, check);
 
   const images: Image[] = [];
-  for (const each of prepared) images.push(await assemble(each, base, request, context));
+  // What a smoke test may refuse stays here until it has passed.
+  const ahead = willPush && request.smoke === undefined ? await sendingAhead(references, context) : undefined;
+  for (const each of prepared) images.push(await assemble(each, base, request, context, ahead));
   const appLayers = prepared[0]?.layers.length ?? 1;
   if (request.smoke !== undefined) {
     const { check: level, compile } = request;

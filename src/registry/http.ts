@@ -4,8 +4,8 @@ import { connectionError } from './connection-errors.ts';
 
 /** Content of a request that can be opened again, because a retry or a new token sends it once more. */
 export interface RequestBody {
-  /** In bytes; exactly this much is sent. */
-  readonly size: number;
+  /** In bytes; exactly this much is sent. Undefined where nobody knows yet. */
+  readonly size?: number | undefined;
   open(): Promise<Readable | Uint8Array>;
   /** Called with the count of bytes as they leave. */
   readonly onBytes?: ((count: number) => void) | undefined;

@@ -17,6 +17,7 @@ import { parseReference, type Reference } from './reference.ts';
 import { addToTaggedList, listingOf, listReferrers } from './referrers.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { retrying, type Sleep } from './retry.ts';
+import { sendAhead } from './send-ahead.ts';
 import { type Candidate, digestFrom, resolveFrom } from './source.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
 import { cancelUpload, type Session } from './upload.ts';
@@ -84,6 +85,11 @@ export interface Target {
   hasManifest(digest: Digest, options?: OpenOptions): Promise<boolean>;
   /** Asks, else mounts from a repository of the same registry that has it, else uploads. */
   pushBlob(blob: Blob, options?: PushBlobOptions): Promise<'exists' | 'mounted' | 'pushed'>;
+  /**
+   * Begins to upload a blob while it is made; {@link Target.pushBlob} waits for that, and pushes the blob where it failed.
+   * @returns to be told the digest once `content` has ended
+   */
+  sendAhead(content: AsyncIterable<Uint8Array>, options?: OpenOptions): (digest: Digest) => void;
   /** By its digest, or under a tag: then it is looked at whether it has it. Where it has a subject, it is listed with it. */
   pushManifest(raw: Uint8Array, descriptor: Descriptor, options?: PushManifestOptions): Promise<void>;
   /**
@@ -133,6 +139,9 @@ export function openRegistry(options: RegistryOptions): Registry {
     return session;
   };
 
+  /** What was sent while it was made, by repository and digest. */
+  const ahead = new Map<string, Promise<boolean>>();
+
   const warned = new Set<string>();
   const warnOnce = (message: string) => {
     if (!warned.has(message)) progress.warn(message);
@@ -167,7 +176,24 @@ export function openRegistry(options: RegistryOptions): Registry {
       const repository = await connect(endpointsOf(reference).origin, open);
       return {
         hasManifest: (digest, options) => hasManifest(repository, digest, options),
-        pushBlob: (blob, options) => pushBlob(repository, blob, { ...options, begun: takeBegun(repository) }),
+        pushBlob: async (blob, options) => {
+          const key = `${repository.name} ${blob.descriptor.digest}`;
+          const sent = ahead.get(key);
+          ahead.delete(key);
+          if (await sent) return 'pushed';
+          return pushBlob(repository, blob, { ...options, begun: takeBegun(repository) });
+        },
+        sendAhead: (content, options) => {
+          let tell = (_: Digest) => {};
+          const digest = new Promise<Digest>((resolve) => {
+            tell = resolve;
+          });
+          const sent = sendAhead(repository, content, digest, { ...options, begun: takeBegun(repository) });
+          return (is) => {
+            ahead.set(`${repository.name} ${is}`, sent);
+            tell(is);
+          };
+        },
         pushManifest: async (raw, descriptor, { tag, ...options } = {}) => {
           const { mediaType, digest } = descriptor;
           const { listed } = await putManifest(repository, raw, mediaType, tag ?? digest, options);

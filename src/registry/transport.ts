@@ -101,7 +101,7 @@ async function exchange(
     method,
     headers: {
       'user-agent': userAgent,
-      ...(body === undefined ? {} : { 'content-length': String(body.size) }),
+      ...(body?.size === undefined ? {} : { 'content-length': String(body.size) }),
       ...request.headers,
     },
   });
@@ -205,13 +205,13 @@ function drained(asked: ClientRequest): Promise<void> {
   });
 }
 
-/** The bytes of a body, of which the head of the request says how many there are. */
+/** The bytes of a body, of which the head of the request may say how many there are. */
 async function* exactly(
   { size, onBytes }: RequestBody,
   body: Readable | Uint8Array,
   onFailure: (error: BodyError) => void,
 ): AsyncGenerator<Uint8Array> {
-  let rest = size;
+  let rest = size ?? Number.POSITIVE_INFINITY;
   try {
     for await (const chunk of body instanceof Uint8Array ? [body] : body) {
       rest -= (chunk as Uint8Array).length;
@@ -219,7 +219,8 @@ async function* exactly(
       onBytes?.((chunk as Uint8Array).length);
       yield chunk as Uint8Array;
     }
-    if (rest !== 0) throw new Error(`a body that is said to have ${size} bytes has not`);
+    if (size !== undefined && rest !== 0)
+      throw new Error(`a body that is said to have ${size} bytes has not`);
   } catch (cause) {
     const error = new BodyError('the body broke off', { cause });
     onFailure(error);

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Digest } from '#oci-spec-types';
 import type { Blob } from '../image/model.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { leadsInward } from './address.ts';
@@ -17,7 +18,7 @@ export interface Session {
 }
 
 /** A registry puts a large upload in its place, and may hash it, before it answers. */
-const PATIENCE = 15 * 60_000;
+export const PATIENCE = 15 * 60_000;
 /** Bytes of a chunk, where the registry says nothing else; halved where it is too much. */
 const CHUNK = 32 * 1024 * 1024;
 const LEAST_CHUNK = 64 * 1024;
@@ -72,7 +73,11 @@ export class Upload {
   async #inOnePiece(): Promise<boolean> {
     const { size } = this.#blob.descriptor;
     try {
-      const response = await this.#send('PUT', this.#withDigest(), this.#body(0, size));
+      const response = await this.#send(
+        'PUT',
+        withDigest(this.#session.url, this.#blob.descriptor.digest),
+        this.#body(0, size),
+      );
       if (isDone(response)) {
         await discard(response);
         return true;
@@ -98,7 +103,11 @@ export class Upload {
       else if (++failures === FAILURES) throw problem ?? this.#stuck();
       else if (problem !== undefined) await this.#pause(failures);
     }
-    const response = await this.#send('PUT', this.#withDigest(), this.#body(size, size));
+    const response = await this.#send(
+      'PUT',
+      withDigest(this.#session.url, this.#blob.descriptor.digest),
+      this.#body(size, size),
+    );
     if (!isDone(response)) throw await this.#failure(response);
     await discard(response);
   }
@@ -197,14 +206,6 @@ export class Upload {
     this.#shown = at;
   }
 
-  /** Appended as text: reading and writing the query anew would change what the registry put there. */
-  #withDigest(): URL {
-    const url = new URL(this.#session.url);
-    const digest = encodeURIComponent(this.#blob.descriptor.digest);
-    url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${digest}`;
-    return url;
-  }
-
   #following(response: HttpResponse): Session {
     if (header(response, 'location') === undefined) return this.#session;
     return { ...sessionOf(this.#repository, response), leastChunk: this.#session.leastChunk };
@@ -225,6 +226,13 @@ export class Upload {
     const why = `upload of ${digest} does not get beyond ${this.#stored} of ${size} bytes`;
     return new OcislimError('OCISLIM_REGISTRY_FAILED', `${this.#repository.name}: ${why}`);
   }
+}
+
+/** Where an upload ends. Appended as text: reading and writing the query anew would change what the registry put there. */
+export function withDigest(upload: URL, digest: Digest): URL {
+  const url = new URL(upload);
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
+  return url;
 }
 
 function isDone({ status }: HttpResponse): boolean {

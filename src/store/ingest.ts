@@ -8,6 +8,7 @@ import type { Blob } from '../image/model.ts';
 import { explainWriteError, removeOnInterrupt, syncFolder, writeAll } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { type Expected, isMismatch } from '../lib/verify.ts';
+import { GrowingFile } from './growing-file.ts';
 
 export interface IngestOptions {
   /** A file that does not exist, on the file system of the final place. */
@@ -18,6 +19,8 @@ export interface IngestOptions {
   /** Bytes that there must be room for, for messages. */
   readonly size?: number | undefined;
   readonly onBytes?: ((count: number) => void) | undefined;
+  /** Gets the content while it is written, and what goes wrong meanwhile. */
+  readonly onContent?: ((content: AsyncIterable<Uint8Array>) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,21 +31,26 @@ export interface IngestOptions {
  *   OCISLIM_DISK_FULL | OCISLIM_NOT_WRITABLE
  */
 export async function ingest(stream: Readable, options: IngestOptions): Promise<Expected> {
-  const { expected, temporary } = options;
+  const { expected, temporary, onContent } = options;
   const kept = removeOnInterrupt(temporary);
+  const growing = onContent && new GrowingFile(temporary);
   try {
     mkdirSync(dirname(temporary), { recursive: true });
     const file = await open(temporary, 'wx', 0o600);
     const hash = createHash(algorithmOf(expected));
     let size: number;
     try {
-      size = await append(stream, file, hash, { ...options, limit: expected?.size });
+      if (growing !== undefined) onContent?.(growing.chunks());
+      const onWritten = (count: number) => growing?.grow(count);
+      size = await append(stream, file, hash, { ...options, onWritten, limit: expected?.size });
+      growing?.end();
       await file.sync();
     } finally {
       await file.close();
     }
     return await settle(temporary, { size, hash }, options);
   } catch (error) {
+    growing?.end({ error });
     stream.destroy();
     await rm(temporary, { force: true }).catch(() => {});
     throw explainWriteError(error, dirname(temporary), options.size ?? expected?.size);
@@ -99,12 +107,18 @@ function algorithmOf(expected: Expected | undefined): string {
   return expected === undefined ? 'sha256' : digestAlgorithm(expected.digest);
 }
 
+interface AppendOptions extends Pick<IngestOptions, 'signal' | 'onBytes'> {
+  readonly onWritten?: ((count: number) => void) | undefined;
+  /** Bytes; more are an error. */
+  readonly limit: number | undefined;
+}
+
 /** Appends a stream to a file and a hash; gives its size in bytes. */
 async function append(
   stream: Readable,
   file: FileHandle,
   hash: Hash,
-  { signal, onBytes, limit }: Pick<IngestOptions, 'signal' | 'onBytes'> & { limit: number | undefined },
+  { signal, onBytes, onWritten, limit }: AppendOptions,
 ): Promise<number> {
   let size = 0;
   for await (const chunk of stream) {
@@ -116,6 +130,7 @@ async function append(
     hash.update(bytes);
     onBytes?.(bytes.length);
     await writeAll(file.fd, bytes);
+    onWritten?.(bytes.length);
   }
   signal?.throwIfAborted();
   return size;

@@ -22,7 +22,7 @@ import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
 import { Beside } from './beside.ts';
 import { checkBlob } from './check-blob.ts';
-import { download, ingest } from './ingest.ts';
+import { download, type IngestOptions, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
 import { Names } from './names.ts';
 import { Notes } from './notes.ts';
@@ -41,12 +41,7 @@ export interface EnsureOptions extends OpenOptions {
   readonly progress?: Progress | undefined;
 }
 
-export interface PutOptions extends OpenOptions {
-  readonly expected?: Expected | undefined;
-  /** Bytes that there must be room for, for the message when there is none. */
-  readonly size?: number | undefined;
-  readonly onBytes?: ((count: number) => void) | undefined;
-}
+export type PutOptions = Omit<IngestOptions, 'temporary' | 'place'>;
 
 /**
  * The local content-addressed store, shared by all runs and processes of a user.

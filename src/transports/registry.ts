@@ -81,6 +81,25 @@ export async function checkPush(references: readonly Reference[], context: Conte
   }
 }
 
+/** Begins to send content while it is made; is told its digest at its end. */
+export type SendAhead = (content: AsyncIterable<Uint8Array>) => (digest: Digest) => void;
+
+/**
+ * A way to send blobs of an image that will be pushed while they are made. Only for what this store has named so before:
+ * then the registry is likely to lack what the store lacks; else it might have all of it, and a moment later tells so.
+ */
+export async function sendingAhead(
+  references: readonly Reference[],
+  context: Context,
+): Promise<SendAhead | undefined> {
+  const { store, signal } = context;
+  const [first, ...others] = new Map(references.map((each) => [repositoryName(each), each])).values();
+  if (first === undefined || others.length > 0) return undefined;
+  if ((await store.names.get(formatReference(first))) === undefined) return undefined;
+  const target = await targetOf(first, context);
+  return (content) => target.sendAhead(content, { signal });
+}
+
 /** @throws OCISLIM_USAGE with `--offline` */
 async function targetOf(reference: Reference, context: Context): Promise<Target> {
   const registry = await online(`push to ${reference.registry}`, context);

@@ -1,6 +1,8 @@
-import { copyFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sha256 } from '#oci-spec-types';
 import { pack } from '../../src/pack/pack.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import { findInStore } from '../../src/transports/store.ts';
@@ -13,7 +15,8 @@ import { requestFor } from '../support/request.ts';
 
 async function setup(script: Script) {
   const registry = await fakeRegistry(script);
-  const context = await testContext({ registry: async () => registryClient() });
+  const client = registryClient();
+  const context = await testContext({ registry: async () => client });
   copyFileSync(join(root, 'testdata/hello'), join(context.cwd, 'hello'));
   return { registry, context };
 }
@@ -45,5 +48,51 @@ describe('a push that fails', () => {
     );
     expect(blobsSent(registry)).toEqual([]);
     expect(await context.store.names.list()).toEqual([]);
+  });
+});
+
+describe('a large layer', () => {
+  /** Packs and pushes a program with so much more behind it, and tells what was asked of the registry for that. */
+  async function pushes(script: Script = () => undefined) {
+    const { registry, context } = await setup(script);
+    const program = join(context.cwd, 'hello');
+    const name = `${registry.host}/me/app:1`;
+    return async (more: Buffer) => {
+      copyFileSync(join(root, 'testdata/hello'), program);
+      appendFileSync(program, more);
+      const before = registry.seen.length;
+      const result = await pack(requestFor('./hello', { tags: [name], push: true }), context);
+      const layer = result.platforms[0]?.layers.at(-1)?.digest ?? '';
+      expect(sha256(registry.blobs.get(`me/app@${layer}`) ?? Buffer.alloc(0))).toBe(layer);
+      expect(registry.manifests.get('me/app:1')?.raw).toEqual(
+        registry.manifests.get(`me/app@${result.digest}`)?.raw,
+      );
+      return registry
+        .lines()
+        .slice(before)
+        .map((line) => line.replace(/[?].*/, '').replace(layer, 'LAYER'));
+    };
+  }
+  const patches = (lines: readonly string[]) => lines.filter((line) => line.startsWith('PATCH')).length;
+  const asksForLayer = (lines: readonly string[]) => lines.includes('HEAD /v2/me/app/blobs/LAYER');
+
+  it('is sent while it is made where another was pushed from here before', async () => {
+    const push = await pushes();
+    const [first, second] = [await push(randomBytes(5e6)), await push(randomBytes(5e6))];
+    expect([patches(first), asksForLayer(first)]).toEqual([0, true]);
+    expect([patches(second), asksForLayer(second)]).toEqual([1, false]);
+  });
+
+  it('is not sent when it was packed before', async () => {
+    const push = await pushes();
+    const content = randomBytes(5e6);
+    await push(content);
+    expect(patches(await push(content))).toBe(0);
+  });
+
+  it('is pushed once it is made where the registry takes nothing before', async () => {
+    const push = await pushes(({ method }) => (method === 'PATCH' ? { status: 405 } : undefined));
+    await push(randomBytes(5e6));
+    expect(asksForLayer(await push(randomBytes(5e6)))).toBe(true);
   });
 });

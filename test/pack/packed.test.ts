@@ -23,7 +23,7 @@ async function packer() {
   };
   const context = await testContext({ progress });
   const layer = (text: string, compression = GZIP) =>
-    storeLayer([folder('app'), file('app/program', text)], compression, context, 'layer');
+    storeLayer([folder('app'), file('app/program', text)], compression, context, { label: 'layer' });
   const blob = (digest: string) =>
     join(context.store.root, 'blobs/sha256', digestHex(digest as `sha256:${string}`));
   return { context, ends, layer, blob };
