@@ -2,12 +2,13 @@ import type { Digest } from '#oci-spec-types';
 import type { Range } from '../dockerfile/ast.ts';
 import type { Layer } from '../image/model.ts';
 import type { ProgressStep } from '../lib/progress.ts';
+import { unpackedInStore } from '../pack/layers.ts';
 import type { Tree } from '../rootfs/tree.ts';
 import { chainIdOf } from '../store/roots.ts';
 import { COMMENT } from './configure.ts';
 import type { BuildEnvironment } from './environment.ts';
 import { heightOfBase } from './stack.ts';
-import { layersAtHand, type StageTree } from './stage-tree.ts';
+import type { StageTree } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 import { ensureStep, isKnown, type StepResult, stepKey } from './step-cache.ts';
 
@@ -91,8 +92,6 @@ async function unpackBase(base: readonly Layer[], { context, driver }: BuildEnvi
     () => undefined,
   );
   if (files === undefined) return;
-  const { store, signal, progress } = context;
   const ownership = files.method === 'copy' ? undefined : files;
-  const layers = await layersAtHand(base, context);
-  await store.roots.ensure(layers, { signal, progress, ownership, withTocs: true });
+  await unpackedInStore({ layers: base }, context, { ownership, withTocs: true });
 }

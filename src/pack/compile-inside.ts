@@ -19,7 +19,7 @@ import { type Mount, type Order, ROOT, type Room } from '../sandbox/room.ts';
 import { runInRoom } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
 import { cacheFolder, ownFolder } from './caches.ts';
-import { layersInStore } from './layers.ts';
+import { unpackedInStore } from './layers.ts';
 import type { CompileRequest } from './request.ts';
 import { sandboxFor } from './sandbox.ts';
 
@@ -40,11 +40,9 @@ export async function openBench(
   request: CompileRequest,
   context: Context,
 ): Promise<Bench> {
-  const { signal, store, progress } = context;
-  const layers = await layersInStore(image, context);
-  const { path: root } = await store.roots.ensure(layers, { signal, progress });
+  const { root } = await unpackedInStore(image, context);
   const driver = await sandboxFor(request.sandbox, context, 'compile on the host with --toolchain host');
-  return { root, driver, image, request, recognised, context };
+  return { root: root.path, driver, image, request, recognised, context };
 }
 
 /** What the recipe's commands print in the image; what is not there prints nothing. */

@@ -16,7 +16,7 @@ import { type Exit, runInRoom, type StartOptions } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
 import { openSource } from '../transports/index.ts';
 import { parseLocation } from '../transports/location.ts';
-import { layersInStore } from './layers.ts';
+import { unpackedInStore } from './layers.ts';
 import { tocsOf } from './prepare.ts';
 import { sandboxFor } from './sandbox.ts';
 
@@ -59,7 +59,7 @@ async function openImage(
   const { signal } = context;
   const { artifact } = await openSource(parseLocation(where, { default: 'any' }), context);
   const image = await imageFor(artifact, platform ?? hostPlatform(), { signal });
-  return { image: { ...image, layers: await layersInStore(image, context) }, name: where };
+  return { image, name: where };
 }
 
 type StartRequest = Pick<RunRequest, 'mounts' | 'network' | 'limits' | 'sandbox' | 'isInteractive'> & {
@@ -68,7 +68,7 @@ type StartRequest = Pick<RunRequest, 'mounts' | 'network' | 'limits' | 'sandbox'
   readonly instead: string;
 };
 
-/** Starts an image whose layers are in the store. */
+/** Starts an image; layers that the store has not got are fetched. */
 export async function startImage(
   image: Image,
   { name, mounts, network, limits, sandbox, isInteractive, instead }: StartRequest,
@@ -78,14 +78,14 @@ export async function startImage(
   const { store, signal, progress } = context;
   const driver = await sandboxFor(sandbox, context, instead);
   // The first time, it is also how their tables of contents come to be known.
-  const { path: root } = await store.roots.ensure(image.layers, { signal, progress, withTocs: true });
-  const tree = mergeTocs(await tocsOf(image, context));
+  const { root, layers } = await unpackedInStore(image, context, { withTocs: true });
+  const tree = mergeTocs(await tocsOf({ ...image, layers }, context));
   const config = image.config.config ?? {};
   const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };
   const order = orderOf(subject, mounts, isInteractive, context.env);
   if (network === 'none' && !driver.isolatesNetwork)
     progress.warn(`${driver.name} cannot keep ${name} off the network`);
-  const room: Room = { root, mounts, network, hostname: hostnameOf(name), limits };
+  const room: Room = { root: root.path, mounts, network, hostname: hostnameOf(name), limits };
   return runInRoom(driver, room, order, { folder: await store.temporaryFile(), signal, ...options });
 }
 
