@@ -1,5 +1,4 @@
 import { removeTree } from '../lib/remove-tree.ts';
-import { mergeTocs } from '../rootfs/tree.ts';
 import { runInRoom } from '../sandbox/start.ts';
 import type { Context } from '../transports/context.ts';
 import { openCopy } from './copy-root.ts';
@@ -11,7 +10,7 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIG
 
 /** A shell in the place of a command that failed: what it sees is what the command began with. */
 export async function debugShell(
-  { layers, driver, room, order }: Omit<RunLayerRequest, 'onOutput' | 'created'>,
+  { layers, tree, driver, room, order }: Omit<RunLayerRequest, 'onOutput' | 'created'>,
   context: Context,
 ): Promise<void> {
   const { store, signal, progress, env } = context;
@@ -23,7 +22,6 @@ export async function debugShell(
       driver.files.method === 'copy'
         ? { ...(await openCopy(layers, place, context)), isOwnRoot: true }
         : await ensureStack(layers, tocs, driver.files, context);
-    const tree = mergeTocs(tocs);
     const shell = tree.lookup('bin/sh') === undefined ? order.args.slice(0, 1) : ['/bin/sh'];
     const own = env['TERM'] === undefined ? order.env : { TERM: env['TERM'], ...order.env };
     await runInRoom(

@@ -5,7 +5,7 @@ import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { removeTree } from '../lib/remove-tree.ts';
 import { storeLayer } from '../pack/assemble.ts';
 import type { Unkept } from '../rootfs/attributes.ts';
-import { mergeTocs, type Tree } from '../rootfs/tree.ts';
+import type { Tree } from '../rootfs/tree.ts';
 import type { Driver, Left } from '../sandbox/driver.ts';
 import { removeStubs } from '../sandbox/mount-point.ts';
 import type { Order, Room } from '../sandbox/room.ts';
@@ -22,6 +22,8 @@ import { ensureStack } from './stack.ts';
 export interface RunLayerRequest {
   /** From the base up; in the store. Those that a build made are uncompressed. */
   readonly layers: readonly Layer[];
+  /** What is in them, merged. */
+  readonly tree: Tree;
   readonly driver: Driver;
   readonly room: Omit<Room, 'root' | 'over' | 'isOwnRoot'>;
   readonly order: Order;
@@ -45,11 +47,10 @@ export interface RunLayerResult {
  *   hold, what the store throws, and what the context's signal was aborted with
  */
 export async function runLayer(request: RunLayerRequest, context: Context): Promise<RunLayerResult> {
-  const { layers, driver } = request;
+  const { layers, tree, driver } = request;
   const { store, signal } = context;
+  if (driver.files.method === 'copy') return runOnCopy(request, context);
   const tocs = await Promise.all(layers.map((layer) => store.tocs.get(layer, { signal })));
-  const tree = mergeTocs(tocs);
-  if (driver.files.method === 'copy') return runOnCopy(request, tree, context);
   const stack = await ensureStack(layers, tocs, driver.files, context);
   const { ids, entering } = driver.files;
   return run(request, context, stack, async ({ folder, stubs }, scratch) => {
@@ -69,8 +70,8 @@ export async function runLayer(request: RunLayerRequest, context: Context): Prom
   });
 }
 
-async function runOnCopy(request: RunLayerRequest, tree: Tree, context: Context): Promise<RunLayerResult> {
-  const { layers, driver } = request;
+async function runOnCopy(request: RunLayerRequest, context: Context): Promise<RunLayerResult> {
+  const { layers, tree, driver } = request;
   const { store, signal } = context;
   const { ids, entering } = driver.files;
   const place = await store.temporaryFile();

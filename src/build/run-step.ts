@@ -77,7 +77,7 @@ export async function runStep(
           hostname: 'ocislim',
           limits: LIMITS,
         };
-        return await runOrder(instruction, state, order, room, progress, step);
+        return await runOrder(instruction, state, { tree, order, room }, progress, step);
       } finally {
         await prepared.dispose();
       }
@@ -117,8 +117,7 @@ function networkOf({ network }: RunInstruction, words: Words, usual: Room['netwo
 async function runOrder(
   { source }: RunInstruction,
   { layers, base }: StageState,
-  order: Order,
-  room: RunLayerRequest['room'],
+  { tree, order, room }: Pick<RunLayerRequest, 'tree' | 'order' | 'room'>,
   progress: ProgressStep,
   { env }: Step,
 ): Promise<StepResult> {
@@ -133,7 +132,8 @@ async function runOrder(
     if (last.length > KEPT_LINES) last.shift();
   });
   const onOutput = (chunk: Buffer) => lines.write(chunk);
-  const run = { layers: await layersAtHand(layers, context), driver, room, order, created: request.created };
+  const { created } = request;
+  const run = { layers: await layersAtHand(layers, context), tree, driver, room, order, created };
   const { runLayer } = await import('./run-layer.ts');
   const { code, layer } = await runLayer({ ...run, onOutput }, context);
   lines.end();

@@ -31,7 +31,8 @@ export async function ensureStack(
   { store, signal, progress }: Context,
 ): Promise<Stack> {
   for (const { diffId } of layers) await store.pins.pin(diffId);
-  const height = await rootHeight(layers, tocs, ownership, store.roots);
+  const lower = lowerTrees(tocs);
+  const height = await rootHeight(layers, tocs, lower, ownership, store.roots);
   const options = { signal, progress, ownership };
   const base = await store.roots.ensure(layers.slice(0, height), options);
   const over: string[] = [];
@@ -46,7 +47,7 @@ export async function ensureStack(
       layer.descriptor.size,
       async (folder, more) => {
         const { unpackAlone } = await import('../rootfs/unpack.ts');
-        return unpackAlone(layer, folder, impliedIn(toc, tocs.slice(0, at)), more);
+        return unpackAlone(layer, folder, impliedIn(toc, tocs.slice(0, at), lower(at)), more);
       },
       options,
     );
@@ -57,10 +58,23 @@ export async function ensureStack(
   return { root: base.path, over, unkept };
 }
 
+/** What the lowest so many layers have; merging a large base takes long, and mostly the same are asked for again. */
+type LowerTrees = (count: number) => Tree;
+
+function lowerTrees(tocs: readonly Toc[]): LowerTrees {
+  const trees = new Map<number, Tree>();
+  return (count) => {
+    const tree = trees.get(count) ?? mergeTocs(tocs.slice(0, count));
+    trees.set(count, tree);
+    return tree;
+  };
+}
+
 /** How many of the layers go into one root. */
 async function rootHeight(
   layers: readonly Layer[],
   tocs: readonly Toc[],
+  lower: LowerTrees,
   ownership: Ownership,
   roots: Context['store']['roots'],
 ): Promise<number> {
@@ -71,7 +85,7 @@ async function rootHeight(
     if ((await roots.known(rootName(below, ownership))) !== undefined) return at;
     if ((await roots.known(overName(below, ownership))) !== undefined) continue;
     const toc = tocs[at - 1];
-    if (toc === undefined || !onlyAdds(toc, mergeTocs(tocs.slice(0, at - 1)))) return at;
+    if (toc === undefined || !onlyAdds(toc, lower(at - 1))) return at;
   }
   return lowest;
 }
@@ -103,7 +117,11 @@ export function onlyAdds({ members }: Pick<Toc, 'members'>, lower: Tree): boolea
 }
 
 /** Folders that a layer has something in but does not list, as the layers below have them. */
-export function impliedIn({ members }: Pick<Toc, 'members'>, lower: readonly Toc[]): readonly TarMember[] {
+export function impliedIn(
+  { members }: Pick<Toc, 'members'>,
+  lower: readonly Toc[],
+  tree: Tree = mergeTocs(lower),
+): readonly TarMember[] {
   const listed = new Set(members.map(({ path }) => path));
   const missing = new Set<string>(['']);
   for (const { path } of members)
@@ -112,7 +130,6 @@ export function impliedIn({ members }: Pick<Toc, 'members'>, lower: readonly Toc
   for (const toc of lower)
     for (const { path, type, mtime } of toc.members)
       if (type === 'directory' && missing.has(path)) times.set(path, mtime);
-  const tree = mergeTocs(lower);
   const implied: TarMember[] = [];
   for (const path of [...missing].sort()) {
     const node = tree.lookup(path, { followLast: false });

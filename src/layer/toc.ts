@@ -50,12 +50,13 @@ function rowOf({ path, type, mode, uid, gid, mtime, size, linkname, offset, fact
 
 function memberOf(row: Row): TocMember {
   const [path, type, mode, uid, gid, mtime, size, linkname, offset, facts, xattrs] = row;
-  const member = { path, type, mode, uid, gid, mtime, size, linkname: linkname ?? undefined, offset };
-  if (xattrs === undefined) return { ...member, facts: facts ?? undefined };
+  const known = { linkname: linkname ?? undefined, offset, facts: facts ?? undefined };
+  const member = { path, type, mode, uid, gid, mtime, size, ...known };
+  if (xattrs === undefined) return member;
   const decoded = Object.entries(xattrs).map(
     ([name, value]) => [name, Buffer.from(value, 'base64')] as const,
   );
-  return { ...member, facts: facts ?? undefined, xattrs: new Map(decoded) };
+  return { ...member, xattrs: new Map(decoded) };
 }
 
 /** What {@link encodeToc} wrote; undefined for anything else, since a cache can be read again from its source. */

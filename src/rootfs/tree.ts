@@ -1,4 +1,4 @@
-import { cleanPath } from '../layer/clean-path.ts';
+import { cleanPath, parentOf } from '../layer/clean-path.ts';
 import type { FileFacts } from '../layer/facts.ts';
 import type { Toc, TocMember } from '../layer/toc.ts';
 
@@ -33,8 +33,12 @@ export const OPAQUE = '.wh..wh..opq';
 
 interface Branch {
   node: Omit<Node, 'path'>;
+  /** Only a folder has any. */
   readonly children: Map<string, Branch>;
 }
+
+/** Most of an image are files; a map for each would take more than all else that is known of them. */
+const NOTHING: Branch['children'] = new Map();
 
 const IMPLIED_FOLDER = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0 } as const;
 
@@ -110,40 +114,58 @@ export class Tree {
   /** Lays a layer over what is there. Its members do not go through links: they replace them. */
   apply(toc: Pick<Toc, 'members'>): void {
     const added = new Set<Branch>();
-    for (const member of toc.members) this.#add(member, added);
+    // Members of a folder mostly follow one another.
+    let folder: { readonly path: string; readonly branch: Branch } | undefined;
+    for (const member of toc.members) {
+      const path = parentOf(member.path);
+      const name = member.path.slice(path === '' ? 0 : path.length + 1);
+      if (name === '') {
+        if (member.type === 'directory') this.#root.node = nodeOf(member, this.#layers);
+      } else if (name.startsWith(WHITEOUT)) {
+        this.#hide(path, name, added);
+        folder = undefined;
+      } else {
+        if (folder?.path !== path) folder = { path, branch: this.#makeFolder(path, added) };
+        if (this.#put(member, name, folder.branch, added)) folder = undefined;
+      }
+    }
     this.#layers++;
   }
 
-  #add(member: TocMember, added: Set<Branch>): void {
-    const parts = member.path.split('/').filter(Boolean);
-    const name = parts.pop();
-    if (name === undefined) {
-      if (member.type === 'directory') this.#root.node = nodeOf(member, this.#layers);
-      return;
-    }
-    if (name.startsWith(WHITEOUT)) {
-      const folder = this.#find(parts);
-      if (folder === undefined) return;
-      if (name === OPAQUE) prune(folder, added);
-      else if (!name.startsWith(`${WHITEOUT}${WHITEOUT}`)) hide(folder, name.slice(WHITEOUT.length), added);
-      return;
-    }
-    let parent = this.#root;
-    for (const part of parts) {
-      let child = parent.children.get(part);
+  #makeFolder(path: string, added: Set<Branch>): Branch {
+    let folder = this.#root;
+    for (const part of partsOf(path)) {
+      let child = folder.children.get(part);
       if (child === undefined || child.node.type !== 'directory') {
         child = newFolder();
-        parent.children.set(part, child);
+        folder.children.set(part, child);
       }
       added.add(child);
-      parent = child;
+      folder = child;
     }
-    const before = parent.children.get(name);
+    return folder;
+  }
+
+  /** Returns whether something else is gone for it. */
+  #put(member: TocMember, name: string, folder: Branch, added: Set<Branch>): boolean {
+    const before = folder.children.get(name);
     const isFolder = member.type === 'directory' && before?.node.type === 'directory';
-    const branch: Branch = isFolder ? before : { node: IMPLIED_FOLDER, children: new Map() };
-    branch.node = member.type === 'hardlink' ? this.#target(member) : nodeOf(member, this.#layers);
-    parent.children.set(name, branch);
+    const node = member.type === 'hardlink' ? this.#target(member) : nodeOf(member, this.#layers);
+    let branch: Branch;
+    if (isFolder) {
+      before.node = node;
+      branch = before;
+    } else branch = { node, children: node.type === 'directory' ? new Map() : NOTHING };
+    folder.children.set(name, branch);
     added.add(branch);
+    return before !== undefined && !isFolder;
+  }
+
+  #hide(path: string, name: string, added: ReadonlySet<Branch>): void {
+    const folder = this.#find(partsOf(path));
+    if (folder === undefined) return;
+    if (name === OPAQUE) prune(folder, added);
+    else if (!name.startsWith(`${WHITEOUT}${WHITEOUT}`)) hide(folder, name.slice(WHITEOUT.length), added);
   }
 
   #find(parts: readonly string[]): Branch | undefined {
@@ -154,9 +176,7 @@ export class Tree {
 
   /** A hard link is the file it names; one that names nothing stays what it says. */
   #target(member: TocMember): Branch['node'] {
-    return (
-      this.#find((member.linkname ?? '').split('/').filter(Boolean))?.node ?? nodeOf(member, this.#layers)
-    );
+    return this.#find(partsOf(member.linkname ?? ''))?.node ?? nodeOf(member, this.#layers);
   }
 }
 
@@ -170,6 +190,10 @@ function hide(folder: Branch, name: string, added: ReadonlySet<Branch>): void {
   const child = folder.children.get(name);
   if (child !== undefined && added.has(child)) prune(child, added);
   else folder.children.delete(name);
+}
+
+function partsOf(path: string): readonly string[] {
+  return path.split('/').filter(Boolean);
 }
 
 function newFolder(): Branch {

@@ -12,7 +12,6 @@ import type { TocMember } from '../../../src/layer/toc.ts';
 import { silent } from '../../../src/lib/progress.ts';
 import { storeLayer } from '../../../src/pack/assemble.ts';
 import { opened } from '../../../src/rootfs/attributes.ts';
-import { mergeTocs } from '../../../src/rootfs/tree.ts';
 import { drivers, probeDriver } from '../../../src/sandbox/choose.ts';
 import type { Driver } from '../../../src/sandbox/driver.ts';
 import { ROOT, type Room } from '../../../src/sandbox/room.ts';
@@ -90,8 +89,9 @@ async function execute(step: Step, layers: readonly Layer[], driver: Driver, sto
   const env = { PATH: '/bin:/usr/bin:/sbin:/usr/sbin' };
   const order = { args: ['/bin/sh', '-c', script], env, cwd, identity };
   const room = { mounts, network: 'none', hostname: 'box', limits: limits ?? {} } as const;
+  const tree = mergeTocs(await Promise.all(layers.map((layer) => store.tocs.get(layer))));
   const result = await runLayer(
-    { layers, driver, room, order, created: CREATED, onOutput },
+    { layers, tree, driver, room, order, created: CREATED, onOutput },
     contextOf(store, controller.signal),
   );
   return { ...result, output };
