@@ -12,6 +12,7 @@ import type { TocMember } from '../../../src/layer/toc.ts';
 import { silent } from '../../../src/lib/progress.ts';
 import { storeLayer } from '../../../src/pack/assemble.ts';
 import { opened } from '../../../src/rootfs/attributes.ts';
+import { mergeTocs } from '../../../src/rootfs/tree.ts';
 import { drivers, probeDriver } from '../../../src/sandbox/choose.ts';
 import type { Driver } from '../../../src/sandbox/driver.ts';
 import { ROOT, type Room } from '../../../src/sandbox/room.ts';
