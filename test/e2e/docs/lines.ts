@@ -1,0 +1,90 @@
+import type { Typing } from './typing.ts';
+
+/** Lines that are not run here, with why; test/docs looks at their commands and options all the same. */
+export const NOT_RUN: Readonly<Record<string, string>> = {
+  'npm ci && npx ocislim pack testdata/hello': 'run by readme.test.ts on a fresh clone',
+  'npm ci && npm link': 'run by readme.test.ts on a fresh clone',
+  'npm ci && npm test': 'it would run this test',
+  'npm ci && npm run build:standalone': 'run by standalone.test.ts',
+  'dist/standalone/ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --push':
+    'run by standalone.test.ts',
+  'npm ci && npm run build:image': 'run by own-image.test.ts',
+  'npm run build:image -- -t registry.example.com/ci/ocislim:0.1.0 --push --sign cosign.key':
+    'run by own-image.test.ts',
+  'npm run build:image -- image-shell -t registry.example.com/ci/ocislim:0.1.0-shell --push --sign cosign.key':
+    'run by own-image.test.ts',
+  'docker run --rm -v "$PWD:/work" --user "$(id -u)" registry.example.com/ci/ocislim:0.1.0 pack ./hello -o oci:hello.oci':
+    'run by own-image.test.ts',
+  'docker run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges -v "$PWD:/work" registry.example.com/ci/ocislim:0.1.0 inspect oci:hello.oci':
+    'run by own-image.test.ts',
+  "ocislim pack /usr/bin/proot --dest /usr/bin/proot --with-libs --base registry.example.com/ci/ocislim:0.1.0-shell --entrypoint '[]' --cmd sh -t registry.example.com/ci/ocislim:0.1.0-proot --push":
+    'run by own-image.test.ts',
+  'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
+  'kubectl apply -f integrations/tekton/ocislim-pack.yaml': 'needs a cluster; pods.test.ts',
+  'kubectl apply -f integrations/kubernetes/job.yaml': 'needs a cluster; pods.test.ts',
+  'kubectl create secret docker-registry ocislim-push --docker-server=registry.example.com --docker-username=me --docker-password="$TOKEN"':
+    'needs a cluster',
+  'kind load image-archive hello.tar': 'needs a cluster',
+  'minikube image load hello.tar': 'needs a cluster',
+  'sudo k3s ctr images import hello.tar': 'needs a cluster',
+  'cosign verify --key cosign.pub --insecure-ignore-tlog=true ghcr.io/me/hello:1':
+    'asks for a root of trust on the network; sign.test.ts',
+  'npm install @sigstore/sign@4': 'needs a network',
+  'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
+  'ocislim build https://github.com/me/app.git#v1.2:service': 'needs GitHub; build-sources.test.ts',
+};
+
+/** What a page takes for granted, as lines to type before. */
+export const BEFORE: Readonly<Record<string, readonly string[]>> = {
+  'docs/insight.md': [
+    'ocislim pack ./hello -t hello:1 -o oci:hello.oci',
+    'ocislim pack ./hello -t hello:2 -e A=1',
+  ],
+  'docs/trust.md': ['ocislim pack ./hello -o oci:hello.oci'],
+};
+
+const SERVING = {
+  ready: /^(127\.0\.0\.1:\d+)\r?$[\s\S]*Ctrl-C ends it/m,
+  use: 'ocislim --store "$(mktemp -d)" pull "$ADDRESS/hello:1"',
+};
+
+/** Lines that take more than a shell. */
+export const TYPING: Readonly<Record<string, Typing>> = {
+  'ocislim pack ./hello --base alpine --toolchain golang:1.24-alpine': {
+    folder: 'source',
+    after: [prints('ocislim run -q hello 2>&1', 'hello from Go')],
+  },
+  'ocislim login ghcr.io': {
+    // What it keeps is what the page pushes with from there on.
+    before: ['ocislim logout ghcr.io'],
+    answers: { 'Username: ': 'me', 'Password: ': 'right' },
+  },
+  'ocislim pack ./hello --base alpine --push -t ghcr.io/me/hello:1': { folder: 'glibc', code: 6 },
+  'ocislim slim Dockerfile': { folder: 'one-stage' },
+  'ocislim pack ./hello-go -t hello:dev --load --watch': {
+    untilCtrlC: {
+      ready: /watching \d+ files?, Ctrl-C ends it/,
+      use: prints('docker run --rm --network none hello:dev', 'hello from Go'),
+    },
+  },
+  'ocislim index create ghcr.io/me/hello:1 ghcr.io/me/hello@sha256:… ghcr.io/me/hello@sha256:… --push': {
+    digests: ['amd64', 'arm64'].map(
+      (machine) => `ocislim pack dist/hello-linux-${machine} -t ghcr.io/me/hello:1 --push-by-digest`,
+    ),
+    after: ['amd64', 'arm64'].map((machine) => `ocislim pull --platform linux/${machine} ghcr.io/me/hello:1`),
+  },
+  'ocislim serve': {
+    untilCtrlC: { ...SERVING, use: `[ "$ADDRESS" = 127.0.0.1:5000 ] && ${SERVING.use}` },
+  },
+  'ocislim serve oci:hello.oci --port 0': { untilCtrlC: SERVING },
+  'ocislim verify ghcr.io/me/hello:1 --rebuild ./hello --label team=me': {
+    before: [
+      'ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --label team=me --push --sign cosign.key',
+    ],
+  },
+};
+
+/** A line that succeeds where another prints just that. */
+function prints(line: string, what: string): string {
+  return `[ "$(${line})" = '${what}' ]`;
+}
