@@ -9,6 +9,7 @@ import { type DockerEngine, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { tempDir } from '../support/temp.ts';
 import { debianWith, packGo } from '../support/toolchains.ts';
+import { github, githubFolder } from './docs/github.ts';
 import { BEFORE, NOT_RUN, TYPING } from './docs/lines.ts';
 import { type Complaint, typeLine } from './docs/typing.ts';
 
@@ -30,12 +31,14 @@ describeWithPeers(
     let registry: DockerRegistry;
     let engine: DockerEngine;
     let goCache: string;
+    let repositories: string;
     const bin = tempDir();
 
     beforeAll(async () => {
       const htpasswd = join(tempDir(), 'htpasswd');
       writeFileSync(htpasswd, HTPASSWD);
       [registry, engine] = await Promise.all([startRegistry({ htpasswd }), startDocker()]);
+      repositories = await githubFolder();
       goCache = (await must('go', ['env', 'GOCACHE'])).trim();
       const words = ocislimCommand.map((word) => `'${word}'`).join(' ');
       writeFileSync(join(bin, 'ocislim'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
@@ -109,8 +112,8 @@ describeWithPeers(
         DOCKER_HOST: engine.env['DOCKER_HOST'],
         DOCKER_CONFIG: logsIn ? tempDir() : loggedIn(),
         CONTAINERS_REGISTRIES_CONF: registriesConf(),
-        // Whatever asks for another machine is refused here.
-        https_proxy: 'http://127.0.0.1:1',
+        // Whatever asks for another machine is refused there.
+        ...(await github(repositories)),
         COSIGN_PASSWORD: 'secret',
         TOKEN: 'right',
       };

@@ -31,7 +31,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
     'asks for a root of trust on the network; sign.test.ts',
   'npm install @sigstore/sign@4': 'needs a network',
   'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
-  'ocislim build https://github.com/me/app.git#v1.2:service': 'needs GitHub; build-sources.test.ts',
 };
 
 /** What a page takes for granted, as lines to type before. */
@@ -60,6 +59,9 @@ export const TYPING: Readonly<Record<string, Typing>> = {
     answers: { 'Username: ': 'me', 'Password: ': 'right' },
   },
   'ocislim pack ./hello --base alpine --push -t ghcr.io/me/hello:1': { folder: 'glibc', code: 6 },
+  'ocislim build https://github.com/me/app.git#v1.2:service': {
+    after: [prints('ocislim run -q app', 'v1.2')],
+  },
   'ocislim slim Dockerfile': { folder: 'one-stage' },
   'ocislim pack ./hello-go -t hello:dev --load --watch': {
     untilCtrlC: {
