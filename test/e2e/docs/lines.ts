@@ -1,3 +1,4 @@
+import { cosignIsThere } from '../../support/cosign.ts';
 import type { Typing } from './typing.ts';
 
 /** Lines that are not run here, with why; test/docs looks at their commands and options all the same. */
@@ -27,8 +28,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   'kind load image-archive hello.tar': 'needs a cluster',
   'minikube image load hello.tar': 'needs a cluster',
   'sudo k3s ctr images import hello.tar': 'needs a cluster',
-  'cosign verify --key cosign.pub --insecure-ignore-tlog=true ghcr.io/me/hello:1':
-    'asks for a root of trust on the network; sign.test.ts',
   'npm install @sigstore/sign@4': 'needs a network',
   'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
 };
@@ -46,6 +45,8 @@ const SERVING = {
   ready: /^(127\.0\.0\.1:\d+)\r?$[\s\S]*Ctrl-C ends it/m,
   use: 'ocislim --store "$(mktemp -d)" pull "$ADDRESS/hello:1"',
 };
+
+const COSIGN_VERIFY = 'cosign verify --key cosign.pub --insecure-ignore-tlog=true ghcr.io/me/hello:1';
 
 /** Lines that take more than a shell. */
 export const TYPING: Readonly<Record<string, Typing>> = {
@@ -79,6 +80,12 @@ export const TYPING: Readonly<Record<string, Typing>> = {
     untilCtrlC: { ...SERVING, use: `[ "$ADDRESS" = 127.0.0.1:5000 ] && ${SERVING.use}` },
   },
   'ocislim serve oci:hello.oci --port 0': { untilCtrlC: SERVING },
+  [COSIGN_VERIFY]: {
+    needs: { met: cosignIsThere, what: 'cosign 3' },
+    after: [
+      `ocislim keygen --output-key-prefix other && ! ${COSIGN_VERIFY.replace('cosign.pub', 'other.pub')}`,
+    ],
+  },
   'ocislim verify ghcr.io/me/hello:1 --rebuild ./hello --label team=me': {
     before: [
       'ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --label team=me --push --sign cosign.key',

@@ -5,6 +5,8 @@ import { type Place, typeUntilCtrlC, typeWithAnswers, type UntilCtrlC } from './
 
 /** How a line is typed, and what is looked at then. */
 export interface Typing {
+  /** Whether what it takes is there, and what that is; without it the line is left out. */
+  readonly needs?: { readonly met: () => boolean; readonly what: string };
   /** Below the reader's folder. */
   readonly folder?: string;
   /** Lines that are typed before it, which must succeed. */
