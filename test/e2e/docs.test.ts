@@ -5,7 +5,12 @@ import { alpineBases, writeBaseLayout } from '../support/bases.ts';
 import { must, ocislimCommand, root, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, HTPASSWD, startRegistry } from '../support/docker-registry.ts';
 import { type Documented, linesToType, type Page, pages } from '../support/documented.ts';
-import { type DockerEngine, startDocker } from '../support/engines.ts';
+import {
+  type ContainerdEngine,
+  type DockerEngine,
+  startContainerd,
+  startDocker,
+} from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { tempDir } from '../support/temp.ts';
 import { debianWith, packGo } from '../support/toolchains.ts';
@@ -26,10 +31,11 @@ const ONE_STAGE = 'FROM alpine\nRUN --mount=target=/in cp /in/hello /usr/local/b
 
 describeWithPeers(
   'the documentation',
-  ['docker-registry', 'dockerd', 'docker', 'bash', 'git', 'go', 'bwrap', 'script'],
+  ['docker-registry', 'dockerd', 'docker', 'containerd', 'ctr', 'bash', 'git', 'go', 'bwrap', 'script'],
   () => {
     let registry: DockerRegistry;
     let engine: DockerEngine;
+    let containerd: ContainerdEngine;
     let goCache: string;
     let repositories: string;
     const bin = tempDir();
@@ -37,11 +43,18 @@ describeWithPeers(
     beforeAll(async () => {
       const htpasswd = join(tempDir(), 'htpasswd');
       writeFileSync(htpasswd, HTPASSWD);
-      [registry, engine] = await Promise.all([startRegistry({ htpasswd }), startDocker()]);
+      [registry, engine, containerd] = await Promise.all([
+        startRegistry({ htpasswd }),
+        startDocker(),
+        startContainerd(),
+      ]);
       repositories = await githubFolder();
       goCache = (await must('go', ['env', 'GOCACHE'])).trim();
       const words = ocislimCommand.map((word) => `'${word}'`).join(' ');
-      writeFileSync(join(bin, 'ocislim'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+      program('ocislim', `exec ${words} "$@"`);
+      program('sudo', 'exec "$@"');
+      // What it is of k3s: containerd's own, for the daemon and the namespace of k3s.
+      program('k3s', `[ "$1" = ctr ] && shift && exec ctr --address '${containerd.address}' -n k8s.io "$@"`);
       const sources = alpineBases().map((base) => {
         const folder = tempDir();
         writeBaseLayout(folder, base);
@@ -57,8 +70,12 @@ describeWithPeers(
       await packGo(folder, [...golang, '--entrypoint', '[]', '--push'], { cwd: folder, env });
     });
     afterAll(async () => {
-      await Promise.all([registry?.stop(), engine?.stop()]);
+      await Promise.all([registry?.stop(), engine?.stop(), containerd?.stop()]);
     });
+
+    function program(name: string, script: string): void {
+      writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
 
     function loggedIn(): string {
       const folder = tempDir();

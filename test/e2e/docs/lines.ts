@@ -27,7 +27,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
     'needs a cluster',
   'kind load image-archive hello.tar': 'needs a cluster',
   'minikube image load hello.tar': 'needs a cluster',
-  'sudo k3s ctr images import hello.tar': 'needs a cluster',
   'npm install @sigstore/sign@4': 'needs a network',
   'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
 };
@@ -80,6 +79,9 @@ export const TYPING: Readonly<Record<string, Typing>> = {
     untilCtrlC: { ...SERVING, use: `[ "$ADDRESS" = 127.0.0.1:5000 ] && ${SERVING.use}` },
   },
   'ocislim serve oci:hello.oci --port 0': { untilCtrlC: SERVING },
+  'sudo k3s ctr images import hello.tar': {
+    after: ['k3s ctr images check | grep -E "^docker.io/library/hello:dev .* complete "'],
+  },
   [COSIGN_VERIFY]: {
     needs: { met: cosignIsThere, what: 'cosign 3' },
     after: [
