@@ -11,6 +11,7 @@ import {
   startContainerd,
   startDocker,
 } from '../support/engines.ts';
+import { kubernetes } from '../support/kubernetes.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { tempDir } from '../support/temp.ts';
 import { debianWith, packGo } from '../support/toolchains.ts';
@@ -31,7 +32,19 @@ const ONE_STAGE = 'FROM alpine\nRUN --mount=target=/in cp /in/hello /usr/local/b
 
 describeWithPeers(
   'the documentation',
-  ['docker-registry', 'dockerd', 'docker', 'containerd', 'ctr', 'bash', 'git', 'go', 'bwrap', 'script'],
+  [
+    'docker-registry',
+    'dockerd',
+    'docker',
+    'containerd',
+    'ctr',
+    'bash',
+    'git',
+    'go',
+    'kubectl',
+    'bwrap',
+    'script',
+  ],
   () => {
     let registry: DockerRegistry;
     let engine: DockerEngine;
@@ -92,6 +105,7 @@ describeWithPeers(
       copyFileSync(join(root, 'testdata/hello'), join(folder, 'dist/hello-linux-amd64'));
       copyFileSync(join(root, 'testdata/hello-arm64'), join(folder, 'dist/hello-linux-arm64'));
       cpSync(join(root, 'testdata/hello-go'), join(folder, 'hello-go'), { recursive: true });
+      cpSync(join(root, 'integrations'), join(folder, 'integrations'), { recursive: true });
       for (const name of ['deploy', 'config']) mkdirSync(join(folder, name));
       for (const name of ['source/hello', 'one-stage']) mkdirSync(join(folder, name), { recursive: true });
       writeFileSync(join(folder, 'source/hello/go.mod'), 'module example.com/hello\n');
@@ -131,6 +145,7 @@ describeWithPeers(
         CONTAINERS_REGISTRIES_CONF: registriesConf(),
         // Whatever asks for another machine is refused there.
         ...(await github(repositories)),
+        ...(await kubernetes()),
         COSIGN_PASSWORD: 'secret',
         TOKEN: 'right',
       };

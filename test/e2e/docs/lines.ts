@@ -21,10 +21,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   "ocislim pack /usr/bin/proot --dest /usr/bin/proot --with-libs --base registry.example.com/ci/ocislim:0.1.0-shell --entrypoint '[]' --cmd sh -t registry.example.com/ci/ocislim:0.1.0-proot --push":
     'run by own-image.test.ts',
   'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
-  'kubectl apply -f integrations/tekton/ocislim-pack.yaml': 'needs a cluster; pods.test.ts',
-  'kubectl apply -f integrations/kubernetes/job.yaml': 'needs a cluster; pods.test.ts',
-  'kubectl create secret docker-registry ocislim-push --docker-server=registry.example.com --docker-username=me --docker-password="$TOKEN"':
-    'needs a cluster',
   'kind load image-archive hello.tar': 'needs a cluster',
   'minikube image load hello.tar': 'needs a cluster',
   'npm install @sigstore/sign@4': 'needs a network',
@@ -79,6 +75,17 @@ export const TYPING: Readonly<Record<string, Typing>> = {
     untilCtrlC: { ...SERVING, use: `[ "$ADDRESS" = 127.0.0.1:5000 ] && ${SERVING.use}` },
   },
   'ocislim serve oci:hello.oci --port 0': { untilCtrlC: SERVING },
+  'kubectl create secret docker-registry ocislim-push --docker-server=registry.example.com --docker-username=me --docker-password="$TOKEN"':
+    {
+      // A pod has it as the configuration that it pushes with.
+      after: [
+        'mkdir credentials',
+        'kubectl get secret ocislim-push -o go-template=\'{{index .data ".dockerconfigjson" | base64decode}}\' > credentials/config.json',
+        'DOCKER_CONFIG=$PWD/credentials ocislim pack ./hello -t registry.example.com/me/hello:1 --push',
+      ],
+    },
+  'kubectl apply -f integrations/tekton/ocislim-pack.yaml': { after: ['kubectl get task ocislim-pack'] },
+  'kubectl apply -f integrations/kubernetes/job.yaml': { after: ['kubectl get job ocislim-pack'] },
   'sudo k3s ctr images import hello.tar': {
     after: ['k3s ctr images check | grep -E "^docker.io/library/hello:dev .* complete "'],
   },
