@@ -1,8 +1,8 @@
-import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
-import { must, ocislimCommand, root, succeeded } from '../support/cli.ts';
+import { must, ocislimCommand, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, HTPASSWD, startRegistry } from '../support/docker-registry.ts';
 import { type Documented, linesToType, type Page, pages } from '../support/documented.ts';
 import {
@@ -17,18 +17,8 @@ import { tempDir } from '../support/temp.ts';
 import { debianWith, packGo } from '../support/toolchains.ts';
 import { github, githubFolder } from './docs/github.ts';
 import { BEFORE, NOT_RUN, TYPING } from './docs/lines.ts';
+import { readersFolder } from './docs/reader.ts';
 import { type Complaint, typeLine } from './docs/typing.ts';
-
-const DOCKERFILE = `FROM alpine AS app
-ARG VERSION=0
-LABEL version=$VERSION
-COPY hello /usr/local/bin/hello
-ENTRYPOINT ["hello"]
-`;
-/** Of no packages, so that there is little to compile. */
-const SOURCE = 'package main\n\nfunc main() { println("hello from Go") }\n';
-/** Makes a program in its only stage. */
-const ONE_STAGE = 'FROM alpine\nRUN --mount=target=/in cp /in/hello /usr/local/bin/hello\n';
 
 describeWithPeers(
   'the documentation',
@@ -97,33 +87,6 @@ describeWithPeers(
       return folder;
     }
 
-    /** A folder with what the pages speak of, under version control. */
-    async function reader(): Promise<string> {
-      const folder = tempDir();
-      mkdirSync(join(folder, 'dist'));
-      copyFileSync(join(root, 'testdata/hello'), join(folder, 'hello'));
-      copyFileSync(join(root, 'testdata/hello'), join(folder, 'dist/hello-linux-amd64'));
-      copyFileSync(join(root, 'testdata/hello-arm64'), join(folder, 'dist/hello-linux-arm64'));
-      cpSync(join(root, 'testdata/hello-go'), join(folder, 'hello-go'), { recursive: true });
-      cpSync(join(root, 'integrations'), join(folder, 'integrations'), { recursive: true });
-      for (const name of ['deploy', 'config']) mkdirSync(join(folder, name));
-      for (const name of ['source/hello', 'one-stage']) mkdirSync(join(folder, name), { recursive: true });
-      writeFileSync(join(folder, 'source/hello/go.mod'), 'module example.com/hello\n');
-      writeFileSync(join(folder, 'source/hello/main.go'), SOURCE);
-      copyFileSync(join(root, 'testdata/hello'), join(folder, 'one-stage/hello'));
-      writeFileSync(join(folder, 'one-stage/Dockerfile'), ONE_STAGE);
-      cpSync('/bin/true', join(folder, 'glibc/hello'), { dereference: true });
-      writeFileSync(join(folder, 'Dockerfile'), DOCKERFILE);
-      writeFileSync(join(folder, 'deploy/Dockerfile'), DOCKERFILE);
-      writeFileSync(join(folder, 'config/hello.conf'), 'greeting = hello\n');
-      writeFileSync(join(folder, 'motd'), 'hello\n');
-      const identity = ['-c', 'user.name=me', '-c', 'user.email=me@example.com'];
-      await must('git', ['init', '-q'], { cwd: folder });
-      await must('git', ['add', '-A'], { cwd: folder });
-      await must('git', [...identity, 'commit', '-qm', 'hello'], { cwd: folder });
-      return folder;
-    }
-
     /** Docker Hub is the registry of this test. */
     function registriesConf(): string {
       const file = join(tempDir(), 'registries.conf');
@@ -149,7 +112,7 @@ describeWithPeers(
         COSIGN_PASSWORD: 'secret',
         TOKEN: 'right',
       };
-      const place = { cwd: await reader(), env };
+      const place = { cwd: await readersFolder(), env };
       const here = (line: string) =>
         line.replaceAll(/\b(?:ghcr\.io|registry\.example\.com)\b/g, registry.host);
       const before = (BEFORE[page.path] ?? []).map((command) => ({ page: '', line: 0, command, shown: [] }));
