@@ -56,8 +56,14 @@ describeWithPeers(
       const words = ocislimCommand.map((word) => `'${word}'`).join(' ');
       program('ocislim', `exec ${words} "$@"`);
       program('sudo', 'exec "$@"');
-      // What it is of k3s: containerd's own, for the daemon and the namespace of k3s.
-      program('k3s', `[ "$1" = ctr ] && shift && exec ctr --address '${containerd.address}' -n k8s.io "$@"`);
+      // kind asks for privileges, which a machine that is a container itself may not have to give; it needs none here.
+      const docker = (await must('which', ['docker'])).trim();
+      program(
+        'docker',
+        `[ "$1 $2" = 'exec --privileged' ] && shift 2 && set -- exec "$@"\nexec ${docker} "$@"`,
+      );
+      // As k3s has it: containerd's own, for its daemon and its namespace.
+      program('k3s', '[ "$1" = ctr ] && shift && exec ctr -n k8s.io "$@"');
       const sources = alpineBases().map((base) => {
         const folder = tempDir();
         writeBaseLayout(folder, base);
@@ -104,6 +110,7 @@ describeWithPeers(
         GOCACHE: goCache,
         OCISLIM_HOME: tempDir(),
         DOCKER_HOST: engine.env['DOCKER_HOST'],
+        CONTAINERD_ADDRESS: containerd.address,
         DOCKER_CONFIG: logsIn ? tempDir() : loggedIn(),
         CONTAINERS_REGISTRIES_CONF: registriesConf(),
         // Whatever asks for another machine is refused there.

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { cosignIsThere } from '../../support/cosign.ts';
 import type { Typing } from './typing.ts';
 
@@ -21,7 +22,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   "ocislim pack /usr/bin/proot --dest /usr/bin/proot --with-libs --base registry.example.com/ci/ocislim:0.1.0-shell --entrypoint '[]' --cmd sh -t registry.example.com/ci/ocislim:0.1.0-proot --push":
     'run by own-image.test.ts',
   'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
-  'kind load image-archive hello.tar': 'needs a cluster',
   'minikube image load hello.tar': 'needs a cluster',
   'npm install @sigstore/sign@4': 'needs a network',
   'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
@@ -42,6 +42,19 @@ const SERVING = {
 };
 
 const COSIGN_VERIFY = 'cosign verify --key cosign.pub --insecure-ignore-tlog=true ghcr.io/me/hello:1';
+
+const KIND = 'go install sigs.k8s.io/kind@v0.32.0';
+
+/** A node as kind finds it, with the containerd of this test behind it, and programs of this machine. */
+const NODE_OF_KIND = [
+  'docker run -d --name kind-control-plane --network none',
+  '--label io.x-k8s.kind.cluster=kind --label io.x-k8s.kind.role=control-plane',
+  '-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro',
+  '-v "$CONTAINERD_ADDRESS:/run/containerd/containerd.sock"',
+  '--entrypoint /usr/bin/sleep node:1 infinity',
+].join(' ');
+
+const HAS_HELLO = '| grep "^docker.io/library/hello:dev .* complete "';
 
 /** Lines that take more than a shell. */
 export const TYPING: Readonly<Record<string, Typing>> = {
@@ -86,9 +99,19 @@ export const TYPING: Readonly<Record<string, Typing>> = {
     },
   'kubectl apply -f integrations/tekton/ocislim-pack.yaml': { after: ['kubectl get task ocislim-pack'] },
   'kubectl apply -f integrations/kubernetes/job.yaml': { after: ['kubectl get job ocislim-pack'] },
-  'sudo k3s ctr images import hello.tar': {
-    after: ['k3s ctr images check | grep -E "^docker.io/library/hello:dev .* complete "'],
+  'kind load image-archive hello.tar': {
+    needs: { met: () => isThere('kind', 'version'), what: `kind (${KIND})` },
+    before: [
+      'echo "version = 2" > node.toml',
+      'ocislim pack ./hello --add node.toml:/etc/containerd/config.toml -t node:1 --load',
+      NODE_OF_KIND,
+    ],
+    after: [
+      `docker exec kind-control-plane ctr -n k8s.io images check ${HAS_HELLO}`,
+      'docker rm -f kind-control-plane && k3s ctr images rm docker.io/library/hello:dev',
+    ],
   },
+  'sudo k3s ctr images import hello.tar': { after: [`k3s ctr images check ${HAS_HELLO}`] },
   [COSIGN_VERIFY]: {
     needs: { met: cosignIsThere, what: 'cosign 3' },
     after: [
@@ -105,4 +128,8 @@ export const TYPING: Readonly<Record<string, Typing>> = {
 /** A line that succeeds where another prints just that. */
 function prints(line: string, what: string): string {
   return `[ "$(${line})" = '${what}' ]`;
+}
+
+function isThere(command: string, ...args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
