@@ -19,10 +19,11 @@ export interface Documented {
 
 export function pages(): readonly Page[] {
   const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  return ['README.md', ...docs.sort().map((name) => `docs/${name}`)].map((path) => ({
-    path,
-    text: readFileSync(join(root, path), 'utf8'),
-  }));
+  return ['README.md', ...docs.sort().map((name) => `docs/${name}`)].map(pageOf);
+}
+
+export function pageOf(path: string): Page {
+  return { path, text: readFileSync(join(root, path), 'utf8') };
 }
 
 /** The lines that a reader may type: of `sh` blocks all, of `console` blocks those behind `$ `. */

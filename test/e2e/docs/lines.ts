@@ -4,25 +4,26 @@ import type { Typing } from './typing.ts';
 
 /** Lines that are not run here, with why; test/docs looks at their commands and options all the same. */
 export const NOT_RUN: Readonly<Record<string, string>> = {
-  'npm ci && npx ocislim pack testdata/hello': 'run by readme.test.ts on a fresh clone',
-  'npm ci && npm link': 'run by readme.test.ts on a fresh clone',
+  'npm ci && npx ocislim pack testdata/hello': 'typed by readme.test.ts on a fresh clone',
+  'npm ci && npm link': 'as by readme.test.ts on a fresh clone, which has its packages and is built by then',
   'npm ci && npm test': 'it would run this test',
-  'npm ci && npm run build:standalone': 'run by standalone.test.ts',
+  'npm ci && npm run build:standalone': 'as by standalone.test.ts, without fetching packages again',
   'dist/standalone/ocislim pack ./hello --base alpine -t ghcr.io/me/hello:1 --push':
-    'run by standalone.test.ts',
-  'npm ci && npm run build:image': 'run by own-image.test.ts',
+    'typed by standalone.test.ts, which makes the executable',
+  'npm ci && npm run build:image': 'as by own-image.test.ts, without fetching packages again',
   'npm run build:image -- -t registry.example.com/ci/ocislim:0.1.0 --push --sign cosign.key':
-    'run by own-image.test.ts',
+    'as by own-image.test.ts, which makes the executable once',
   'npm run build:image -- image-shell -t registry.example.com/ci/ocislim:0.1.0-shell --push --sign cosign.key':
-    'run by own-image.test.ts',
+    'as by own-image.test.ts, which makes the executable once',
   'docker run --rm -v "$PWD:/work" --user "$(id -u)" registry.example.com/ci/ocislim:0.1.0 pack ./hello -o oci:hello.oci':
-    'run by own-image.test.ts',
+    'typed by own-image.test.ts, which makes the image',
   'docker run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges -v "$PWD:/work" registry.example.com/ci/ocislim:0.1.0 inspect oci:hello.oci':
-    'run by own-image.test.ts',
+    'typed by own-image.test.ts, which makes the image',
   "ocislim pack /usr/bin/proot --dest /usr/bin/proot --with-libs --base registry.example.com/ci/ocislim:0.1.0-shell --entrypoint '[]' --cmd sh -t registry.example.com/ci/ocislim:0.1.0-proot --push":
-    'run by own-image.test.ts',
+    'run word by word by own-image.test.ts, which makes the base',
   'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
-  'minikube image load hello.tar': 'needs a cluster',
+  'minikube image load hello.tar':
+    'minikube has no node but a machine of its own; the same archive is loaded by docker, kind and k3s here',
   'npm install @sigstore/sign@4': 'needs a network',
   'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
 };
