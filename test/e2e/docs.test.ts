@@ -17,6 +17,7 @@ import { tempDir } from '../support/temp.ts';
 import { debianWith, packGo } from '../support/toolchains.ts';
 import { github, githubFolder } from './docs/github.ts';
 import { BEFORE, NOT_RUN, TYPING } from './docs/lines.ts';
+import { npmRegistry, ocislimTarball } from './docs/npm.ts';
 import { readersFolder } from './docs/reader.ts';
 import { type Complaint, typeLine } from './docs/typing.ts';
 
@@ -32,6 +33,7 @@ describeWithPeers(
     'git',
     'go',
     'kubectl',
+    'npm',
     'bwrap',
     'script',
   ],
@@ -41,6 +43,7 @@ describeWithPeers(
     let containerd: ContainerdEngine;
     let goCache: string;
     let repositories: string;
+    let tarball: string;
     const bin = tempDir();
 
     beforeAll(async () => {
@@ -54,7 +57,10 @@ describeWithPeers(
       repositories = await githubFolder();
       goCache = (await must('go', ['env', 'GOCACHE'])).trim();
       const words = ocislimCommand.map((word) => `'${word}'`).join(' ');
-      program('ocislim', `exec ${words} "$@"`);
+      // As npx has it: what is installed in this folder, else what is under test.
+      const own = 'node_modules/.bin/ocislim';
+      program('ocislim', `[ ! -x ${own} ] || exec ${own} "$@"\nexec ${words} "$@"`);
+      tarball = await ocislimTarball();
       program('sudo', 'exec "$@"');
       // kind asks for privileges, which a machine that is a container itself may not have to give; it needs none here.
       const docker = (await must('which', ['docker'])).trim();
@@ -116,6 +122,8 @@ describeWithPeers(
         // Whatever asks for another machine is refused there.
         ...(await github(repositories)),
         ...(await kubernetes()),
+        ...(await npmRegistry()),
+        OCISLIM_TARBALL: tarball,
         COSIGN_PASSWORD: 'secret',
         TOKEN: 'right',
       };

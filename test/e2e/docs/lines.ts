@@ -24,8 +24,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
   'minikube image load hello.tar':
     'minikube has no node but a machine of its own; the same archive is loaded by docker, kind and k3s here',
-  'npm install @sigstore/sign@4': 'needs a network',
-  'ocislim sign --keyless ghcr.io/me/hello:1': 'needs the identity of a CI job; keyless.test.ts',
 };
 
 /** What a page takes for granted, as lines to type before. */
@@ -117,6 +115,13 @@ export const TYPING: Readonly<Record<string, Typing>> = {
     needs: { met: cosignIsThere, what: 'cosign 3' },
     after: [
       `ocislim keygen --output-key-prefix other && ! ${COSIGN_VERIFY.replace('cosign.pub', 'other.pub')}`,
+    ],
+  },
+  'npm install @sigstore/sign@4': { before: ['npm install "$OCISLIM_TARBALL"'] },
+  'ocislim sign --keyless ghcr.io/me/hello:1': {
+    after: [
+      'ocislim copy --referrers ghcr.io/me/hello:1 oci:keyless.oci',
+      `grep -rq "$(printf 'of a CI job' | base64)" keyless.oci`,
     ],
   },
   'ocislim verify ghcr.io/me/hello:1 --rebuild ./hello --label team=me': {
