@@ -13,7 +13,10 @@ export async function githubFolder(): Promise<string> {
   const git = (...args: string[]) => must('git', [...IDENTITY, ...args], { cwd: work });
   await git('init', '-q');
   mkdirSync(join(work, 'service'));
-  writeFileSync(join(work, 'service/Dockerfile'), 'FROM alpine\nCOPY said /\nCMD ["cat", "/said"]\n');
+  writeFileSync(
+    join(work, 'service/Dockerfile'),
+    'FROM alpine\nCOPY said /\nCMD ["busybox", "cat", "/said"]\n',
+  );
   for (const tag of ['v1.2', 'v1.3']) {
     writeFileSync(join(work, 'service/said'), `${tag}\n`);
     await git('add', '-A');

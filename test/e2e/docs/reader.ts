@@ -12,7 +12,9 @@ ENTRYPOINT ["hello"]
 /** Of no packages, so that there is little to compile. */
 const SOURCE = 'package main\n\nfunc main() { println("hello from Go") }\n';
 /** Makes a program in its only stage. */
-const ONE_STAGE = 'FROM alpine\nRUN --mount=target=/in cp /in/hello /usr/local/bin/hello\n';
+const ONE_STAGE = `FROM alpine
+RUN --mount=target=/in ["busybox", "cp", "/in/hello", "/usr/local/bin/hello"]
+`;
 
 /** A folder with what the pages speak of, under version control. */
 export async function readersFolder(): Promise<string> {
