@@ -44,7 +44,7 @@ describe('command lines in the documentation', () => {
   });
 
   it('are complained of where they are wrong', async () => {
-    const at = { page: 'x', line: 1 };
+    const at = { page: 'x', line: 1, shown: [] };
     expect(await complaint({ ...at, command: 'ocislim pakc ./hello' })).toContain('unknown command');
     expect(await complaint({ ...at, command: 'ocislim pack ./hello --pushh' })).toContain('unknown option');
     expect(await complaint({ ...at, command: 'ocislim copy one' })).toContain('missing required argument');

@@ -7,6 +7,7 @@ import { alpineBases, writeBaseLayout } from '../support/bases.ts';
 import { must, ocislim, packed, type Ran, root, run, succeeded } from '../support/cli.ts';
 import { cosign, describeWithCosign } from '../support/cosign.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
+import { linesToType, ocislimCalls, pageOf } from '../support/documented.ts';
 import { type DockerEngine, podmanArgs, startDocker } from '../support/engines.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { buildStandalone } from '../support/standalone.ts';
@@ -313,6 +314,19 @@ describeWithPeers(
       expect(printed).toMatch(new RegExp(`^${registry.host}/me/hello:1@sha256:`));
     });
 
+    it('is started as docs/image.md says', async () => {
+      const lines = linesToType(pageOf('docs/image.md')).map(({ command }) => command);
+      const typed = lines.filter((line) => line.startsWith('docker run '));
+      const digests: (string | undefined)[] = [];
+      for (const line of typed) {
+        const here = line.replace(`registry.example.com/ci/ocislim:${version}`, image);
+        const said = await must('bash', ['-c', here], { cwd: job, env: docker.env });
+        digests.push(/sha256:[0-9a-f]{64}/.exec(said)?.[0]);
+      }
+      // The one packs, the other looks at what was packed.
+      expect(digests).toEqual([expect.anything(), digests[0]]);
+    });
+
     it('names the commit that it is made of, and the repository, without credentials', async () => {
       const folder = checkout([]);
       mkdirSync(join(folder, 'dist/standalone'), { recursive: true });
@@ -373,12 +387,13 @@ describeWithPeers(
       it('compiles in an image, with proot and where the store may hold programs', async () => {
         const options = { cwd: tempDir(), env: { OCISLIM_HOME: join(first, 'store') } };
         const tool = `${registry.host}/ci/ocislim:proot`;
-        const proot = (await must('sh', ['-c', 'command -v proot'])).trim();
-        const onShell = ['--with-libs', '--base', shell(), '--entrypoint', '[]', '--cmd', 'sh'];
-        await succeeded(
-          ['pack', proot, '--dest', '/usr/bin/proot', ...onShell, '-t', tool, '--push'],
-          options,
-        );
+        const line = linesToType(pageOf('docs/image.md')).find(({ command }) => command.includes('proot'));
+        const words = ocislimCalls(line?.command ?? '').flat();
+        const here = (word: string) =>
+          word
+            .replace(`registry.example.com/ci/ocislim:${version}-shell`, shell())
+            .replace(`registry.example.com/ci/ocislim:${version}-proot`, tool);
+        await succeeded(words.map(here), options);
         const toolchain = `${registry.host}/alpine:3`;
         await succeeded(['copy', `oci:${base}`, `docker://${toolchain}`], options);
         const folder = openTempDir();

@@ -1,12 +1,13 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { getAttributeSync } from '@napi-rs/xattr';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PackResult } from '../../src/pack/request.ts';
-import { writeLayout } from '../support/bases.ts';
-import { must, ocislim, type Ran, root, run } from '../support/cli.ts';
+import { alpineBases, writeBaseLayout, writeLayout } from '../support/bases.ts';
+import { must, ocislim, type Ran, root, run, succeeded } from '../support/cli.ts';
 import { type DockerRegistry, startRegistry } from '../support/docker-registry.ts';
+import { linesToType, pageOf } from '../support/documented.ts';
 import { asRoot, describeWithPeers } from '../support/peers.ts';
 import { buildStandalone } from '../support/standalone.ts';
 import { END, member, pax } from '../support/tars.ts';
@@ -70,6 +71,30 @@ describeWithPeers(
         headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
       });
       expect(headers.get('docker-content-digest')).toBe(digest);
+    });
+
+    it('packs on Alpine and pushes as docs/standalone.md says', async () => {
+      const cwd = tempDir();
+      for (const [index, base] of alpineBases().entries()) writeBaseLayout(join(cwd, `${index}`), base);
+      const alpine = `${registry.host}/library/alpine:latest`;
+      const env = { OCISLIM_HOME: tempDir() };
+      const conf = join(cwd, 'registries.conf');
+      await succeeded(['index', 'create', alpine, 'oci:0', 'oci:1', '--push'], { cwd, env });
+      writeFileSync(
+        conf,
+        `[[registry]]\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "${registry.host}"\ninsecure = true\n`,
+      );
+      cpSync(join(root, 'testdata/hello'), join(cwd, 'hello'));
+      mkdirSync(join(cwd, 'dist'));
+      symlinkSync(dirname(made), join(cwd, 'dist/standalone'));
+      const lines = linesToType(pageOf('docs/standalone.md')).map(({ command }) => command);
+      const [line = '', ...others] = lines.filter((each) => each.startsWith('dist/standalone/ocislim '));
+      expect(others).toEqual([]);
+      const said = await must('bash', ['-c', line.replace('ghcr.io', registry.host)], {
+        cwd,
+        env: { ...env, CONTAINERS_REGISTRIES_CONF: conf },
+      });
+      expect(said).toMatch(new RegExp(`^${registry.host}/me/hello:1@sha256:`));
     });
 
     it('builds a Dockerfile, with names that are not UTF-8', async () => {

@@ -7,7 +7,8 @@ import { tempDir } from './temp.ts';
 
 const INSTALL = 'go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3';
 
-function isThere(): boolean {
+/** Whether cosign 3 is on the path. */
+export function cosignIsThere(): boolean {
   try {
     return /GitVersion:\s+v?3\./.test(execFileSync('cosign', ['version'], { stdio: 'pipe' }).toString());
   } catch {
@@ -17,7 +18,7 @@ function isThere(): boolean {
 
 /** A block of tests with cosign 3; skipped with a line where it is not on the path, since not everybody reaches Go's module proxy. */
 export function describeWithCosign(name: string, tests: () => void): void {
-  if (isThere()) {
+  if (cosignIsThere()) {
     describe(name, tests);
     return;
   }

@@ -13,20 +13,24 @@ export interface Documented {
   /** Counted from 1. */
   readonly line: number;
   readonly command: string;
+  /** What a page shows that it prints, by lines; of `console` blocks. */
+  readonly shown: readonly string[];
 }
 
 export function pages(): readonly Page[] {
   const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  return ['README.md', ...docs.sort().map((name) => `docs/${name}`)].map((path) => ({
-    path,
-    text: readFileSync(join(root, path), 'utf8'),
-  }));
+  return ['README.md', ...docs.sort().map((name) => `docs/${name}`)].map(pageOf);
+}
+
+export function pageOf(path: string): Page {
+  return { path, text: readFileSync(join(root, path), 'utf8') };
 }
 
 /** The lines that a reader may type: of `sh` blocks all, of `console` blocks those behind `$ `. */
 export function linesToType({ path, text }: Page): readonly Documented[] {
   let block: string | undefined;
-  return text.split('\n').flatMap((line, index) => {
+  const lines = text.split('\n');
+  return lines.flatMap((line, index) => {
     const [, fence] = /^```(.*)$/.exec(line) ?? [];
     if (fence !== undefined) {
       block = block === undefined ? fence : undefined;
@@ -34,8 +38,17 @@ export function linesToType({ path, text }: Page): readonly Documented[] {
     }
     const typed = block === 'sh' ? line : block === 'console' && line.startsWith('$ ') ? line.slice(2) : '';
     const command = typed.replace(/\s+# .*$/, '').trim();
-    return command === '' ? [] : [{ page: path, line: index + 1, command }];
+    const shown = block === 'console' ? outputAfter(lines.slice(index + 1)) : [];
+    return command === '' ? [] : [{ page: path, line: index + 1, command, shown }];
   });
+}
+
+/** The lines up to the next command, or the block's end. */
+function outputAfter(lines: readonly string[]): readonly string[] {
+  return lines.slice(
+    0,
+    lines.findIndex((line) => /^(?:\$ |```)/.test(line)),
+  );
 }
 
 /** Commands in the running text and in tables, such as `ocislim images`; not those with a gap for the reader to fill. */
@@ -46,7 +59,7 @@ export function inlineCommands({ path, text }: Page): readonly Documented[] {
     const line = prose.slice(0, match.index).split('\n').length;
     return /^ocislim (?:COMMAND|…)/.test(command)
       ? []
-      : [{ page: path, line, command: command.replaceAll('\\|', '|') }];
+      : [{ page: path, line, command: command.replaceAll('\\|', '|'), shown: [] }];
   });
 }
 

@@ -36,6 +36,7 @@ export async function startDocker(insecureRegistries: readonly string[] = []): P
 }
 
 export interface ContainerdEngine {
+  readonly address: string;
   ctr(args: readonly string[]): Promise<string>;
   stop(): Promise<void>;
 }
@@ -57,7 +58,11 @@ export async function startContainerd(): Promise<ContainerdEngine> {
   const daemon = await startProcess('containerd', args, (output) =>
     output.includes('containerd successfully booted'),
   );
-  return { ctr: (command) => must('ctr', ['--address', address, ...command]), stop: () => daemon.stop() };
+  return {
+    address,
+    ctr: (command) => must('ctr', ['--address', address, ...command]),
+    stop: () => daemon.stop(),
+  };
 }
 
 /** podman with storage of its own. */

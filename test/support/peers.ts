@@ -16,6 +16,7 @@ const PACKAGES = {
   taskset: 'util-linux',
   bash: 'bash',
   git: 'git',
+  kubectl: 'kubernetes-client',
   bzip2: 'bzip2',
   xz: 'xz-utils',
   zstd: 'zstd',
