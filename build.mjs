@@ -28,8 +28,10 @@ const shared = {
   logLevel: 'warning',
 };
 
-/** Packages that few commands need, each in a file of its own, which is read when it is asked for. */
-const SELDOM = Object.keys(dependencies).filter((name) => !['commander', 'p-map', 'valibot'].includes(name));
+/** Packages that few commands need, each in a file of its own, which is read when it is asked for; of one the WebAssembly alone. */
+const SELDOM = Object.keys(dependencies).filter(
+  (name) => !['commander', 'p-map', 'valibot', '@bokuweb/zstd-wasm'].includes(name),
+);
 
 await compressor();
 mkdirSync(dist, { recursive: true });
@@ -105,9 +107,8 @@ async function library() {
 
 cpSync(join(root, 'src/transports/static/ca-certificates.crt'), join(dist, 'ca-certificates.crt'));
 cpSync(join(root, 'src/explain/page'), join(dist, 'page'), { recursive: true });
-// The compressor's WebAssembly is looked for beside its code, which is a chunk.
 const zstd = createRequire(import.meta.url).resolve('@bokuweb/zstd-wasm');
-cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'packages/zstd.wasm'));
+cpSync(join(dirname(zstd), 'zstd.wasm'), join(dist, 'zstd.wasm'));
 declarations();
 await manuals();
 

@@ -45,13 +45,16 @@ const xattr = {
   },
 };
 
+/** Of which the WebAssembly alone is within. */
+const zstd = join(dirname(require.resolve('@bokuweb/zstd-wasm')), '../..');
+
 const folder = mkdtempSync(join(tmpdir(), 'standalone-'));
 try {
   const bun = installBun(join(folder, 'bun'));
   const source = join(folder, 'source');
   const assets = [
     join(root, 'src/transports/static/ca-certificates.crt'),
-    join(dirname(require.resolve('@bokuweb/zstd-wasm')), 'zstd.wasm'),
+    join(zstd, 'dist/common/zstd.wasm'),
     ...['app.js', 'style.css'].map((name) => join(root, 'src/explain/page', name)),
   ].map((path) => copied(path, source));
   const main = join(source, 'main.cjs');
@@ -64,7 +67,7 @@ try {
   const compile = ['build', '--compile', '--bytecode', '--format=cjs', ...settled];
   const inside = assets.flatMap((path) => ['--asset', path]);
   execFileSync(bun, [...compile, ...inside, '--outfile', target, main], { cwd: source, stdio: 'inherit' });
-  document([...packages, dirname(dirname(bun))]);
+  document([...packages, zstd, dirname(dirname(bun))]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Compression } from '#oci-spec-types';
 import { OcislimError } from '../lib/errors.ts';
-import type { GzipOptions } from './deflate/gzip.ts';
+import type { CompressorOptions } from './in-order.ts';
 import { workerCount } from './worker-count.ts';
 
 export interface CompressionChoice {
@@ -76,17 +76,20 @@ async function* plain(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   for await (const chunk of source) yield Buffer.from(chunk);
 }
 
-async function* gzip(source: AsyncIterable<Uint8Array>, options: GzipOptions): AsyncGenerator<Uint8Array> {
+async function* gzip(
+  source: AsyncIterable<Uint8Array>,
+  options: CompressorOptions,
+): AsyncGenerator<Uint8Array> {
   const { gzip } = await import('./deflate/gzip.ts');
   yield* gzip(source, options);
 }
 
 async function* zstd(
   source: AsyncIterable<Uint8Array>,
-  { level }: { readonly level: number },
+  options: CompressorOptions,
 ): AsyncGenerator<Uint8Array> {
   const { zstdFrames } = await import('./zstd.ts');
-  yield* zstdFrames(source, level);
+  yield* zstdFrames(source, options);
 }
 
 /**

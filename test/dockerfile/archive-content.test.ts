@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { openTarStream } from '../../src/dockerfile/archive-content.ts';
-import { fixedChunks } from '../../src/layer/chunks.ts';
 import { tarChunks } from '../../src/layer/tar-writer.ts';
+import { streamOf } from '../support/streams.ts';
 
 /** Much more than is looked at to see what it is. */
 async function tar(): Promise<Buffer> {
@@ -25,7 +25,7 @@ describe('an archive that is only looked at', () => {
   ])(
     '%s lets go of the file',
     async (_, pack) => {
-      const source = Readable.from(fixedChunks(Readable.from([pack(await tar())]), 64 * 1024));
+      const source = streamOf(pack(await tar()), 64 * 1024);
       const found = await openTarStream(source, 'a.tar');
       expect(found).toBeDefined();
       const closed = once(source, 'close');

@@ -1,23 +1,5 @@
+import type { PieceMemory } from '../piece-memory.ts';
 import type { Deflate, Piece } from './deflate.ts';
-
-/** Hands out memory for pieces, and takes back what is done with. */
-export interface PieceMemory {
-  take(): ArrayBuffer;
-  giveBack(memory: ArrayBuffer): void;
-}
-
-export function pieceMemory({
-  pieceSize,
-  windowSize,
-}: Pick<Deflate, 'pieceSize' | 'windowSize'>): PieceMemory {
-  const spare: ArrayBuffer[] = [];
-  return {
-    take: () => spare.pop() ?? new ArrayBuffer(windowSize + pieceSize),
-    giveBack: (memory) => {
-      spare.push(memory);
-    },
-  };
-}
 
 /**
  * Cuts a stream into pieces, each behind a copy of what came before it. There is always a last one, empty if there is

@@ -1,15 +1,13 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { crc32, deflateRawSync, gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sha256 } from '#oci-spec-types';
 import { compress } from '../../../src/layer/compression.ts';
-import type { DeflateResult } from '../../../src/layer/deflate/deflate.ts';
 import { Random } from '../../support/random.ts';
 import { bytesOf, streamOf } from '../../support/streams.ts';
+import { watchWorkers } from '../../support/workers.ts';
 
 const PIECE = 512 * 1024;
 const WINDOW = 32 * 1024;
@@ -148,53 +146,22 @@ describe('gzip', () => {
 });
 
 describe('workers', () => {
-  let started: Worker[];
-  let ready: Promise<unknown>[];
-  let results: number;
+  const watched = watchWorkers();
   const much = mixed(WORKERS_FROM + 9 * PIECE + 12_345);
 
-  const watch = (worker: Worker) => {
-    started.push(worker);
-    ready.push(once(worker, 'message'));
-    worker.on('message', ({ size }: DeflateResult) => {
-      if (size !== undefined) results++;
-    });
-  };
-
-  beforeEach(() => {
-    started = [];
-    ready = [];
-    results = 0;
-    process.on('worker', watch);
-  });
-
-  afterEach(async () => {
-    process.off('worker', watch);
-    await allEnded();
-  });
-
-  /** Fails by the test's time limit if a worker goes on. */
-  async function allEnded(): Promise<void> {
-    for (const worker of started) if (worker.threadId !== -1) await once(worker, 'exit');
-  }
-
-  /** The rest comes once all workers wait for it, since a quick main thread might else be done before. */
-  async function* unhurried(bytes: Buffer, workers: number): AsyncGenerator<Buffer> {
-    yield bytes.subarray(0, WORKERS_FROM + PIECE + 1);
-    while (ready.length < workers) await setImmediate();
-    await Promise.all(ready);
-    yield bytes.subarray(WORKERS_FROM + PIECE + 1);
-  }
+  const { allEnded } = watched;
+  const unhurried = (bytes: Buffer, workers: number) =>
+    watched.unhurried(bytes, WORKERS_FROM + PIECE + 1, workers);
 
   it.each([1, 2, 4])('change no byte: %i', async (workers) => {
     const alone = await gzip(much, { level: 4 });
     expectSame(gunzipSync(alone), much);
-    expect(started).toHaveLength(0);
+    expect(watched.started).toHaveLength(0);
     const stream = compress(unhurried(much, workers), { kind: 'gzip', level: 4 }, { workers });
     expectSame(await bytesOf(stream), alone);
-    expect(started).toHaveLength(workers);
+    expect(watched.started).toHaveLength(workers);
     // What there is beyond the nine pieces before.
-    expect(results).toBe(9);
+    expect(watched.results).toBe(9);
   });
 
   it('give this digest: a change would change the digest of every image, and has to raise COMPRESSORS', async () => {
@@ -202,9 +169,9 @@ describe('workers', () => {
     expect(digest).toBe('sha256:418320cddc24904598b6c4ac4d9b5ce1a66daae23c038cbe9ffc7d648cb269ec');
   });
 
-  it('are not started for little', async () => {
+  it('are not watched.started for little', async () => {
     await gzip(much.subarray(0, WORKERS_FROM), { workers: 4 });
-    expect(started).toHaveLength(0);
+    expect(watched.started).toHaveLength(0);
   });
 
   it('that do not come up are done without', async () => {
@@ -215,13 +182,13 @@ describe('workers', () => {
     } finally {
       process.off('worker', hinder);
     }
-    expect(started).toHaveLength(2);
-    expect(results).toBe(0);
+    expect(watched.started).toHaveLength(2);
+    expect(watched.results).toBe(0);
   });
 
   it('end when the stream is destroyed, and when its source fails', async () => {
     const stream = compress(endless(), { kind: 'gzip' }, { workers: 2 });
-    for await (const _ of stream) if (results > 0) break;
+    for await (const _ of stream) if (watched.results > 0) break;
     expect(stream.destroyed).toBe(true);
     await allEnded();
     const failure = new Error('gone');
@@ -231,7 +198,7 @@ describe('workers', () => {
     };
     await expect(bytesOf(compress(failing(), { kind: 'gzip' }, { workers: 2 }))).rejects.toBe(failure);
     await allEnded();
-    expect(started).toHaveLength(4);
+    expect(watched.started).toHaveLength(4);
   });
 
   it('end when the stream is destroyed while its source says nothing', async () => {
@@ -247,7 +214,7 @@ describe('workers', () => {
     const stream = compress(stalled(), { kind: 'gzip' }, { workers: 2 });
     stream.resume();
     await isSilent;
-    expect(started).toHaveLength(2);
+    expect(watched.started).toHaveLength(2);
     stream.destroy();
     await allEnded();
   });
@@ -255,7 +222,7 @@ describe('workers', () => {
   it('that die at work end the stream with an error', async () => {
     const stream = compress(endless(), { kind: 'gzip' }, { workers: 2 });
     const read = async () => {
-      for await (const _ of stream) if (results > 0) await started[0]?.terminate();
+      for await (const _ of stream) if (watched.results > 0) await watched.started[0]?.terminate();
     };
     await expect(read()).rejects.toMatchObject({ code: 'OCISLIM_INTERNAL' });
   });
