@@ -1,19 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fchmodSync,
-  fsync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  write,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fchmodSync, fsync, openSync, renameSync, rmSync, write, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { OcislimError, systemCode } from './errors.ts';
+import { makeFolder } from './make-folder.ts';
 
 const syncFile = promisify(fsync);
 const writeSome = promisify(write);
@@ -67,8 +58,8 @@ async function writeFileAtomically(
   const unfinished = temporary ?? beside();
   const kept = removeOnInterrupt(unfinished);
   try {
-    mkdirSync(folder, { recursive: true });
-    mkdirSync(dirname(unfinished), { recursive: true });
+    makeFolder(folder);
+    makeFolder(dirname(unfinished));
     const file = openSync(unfinished, 'wx', 0o600);
     try {
       await produce(file);

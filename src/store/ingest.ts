@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { chmodSync, createReadStream, mkdirSync, renameSync } from 'node:fs';
+import { chmodSync, createReadStream, renameSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -7,6 +7,7 @@ import { type Digest, digestAlgorithm } from '#oci-spec-types';
 import type { Blob } from '../image/model.ts';
 import { explainWriteError, removeOnInterrupt, syncFolder, writeAll } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import { type Expected, isMismatch } from '../lib/verify.ts';
 import { GrowingFile } from './growing-file.ts';
 
@@ -35,7 +36,7 @@ export async function ingest(stream: Readable, options: IngestOptions): Promise<
   const kept = removeOnInterrupt(temporary);
   const growing = onContent && new GrowingFile(temporary);
   try {
-    mkdirSync(dirname(temporary), { recursive: true });
+    makeFolder(dirname(temporary));
     const file = await open(temporary, 'wx', 0o600);
     const hash = createHash(algorithmOf(expected));
     let size: number;
@@ -75,7 +76,7 @@ export async function download(
   const { partial, signal, onBytes } = options;
   const expected = blob.descriptor;
   try {
-    mkdirSync(dirname(partial), { recursive: true });
+    makeFolder(dirname(partial));
     const file = await open(partial, 'a', 0o600);
     const hash = createHash(algorithmOf(expected));
     let size = 0;
@@ -145,7 +146,7 @@ async function settle(
   const digest = `${algorithmOf(expected)}:${hash.digest('hex')}` as Digest;
   if (expected !== undefined) requireExpected({ digest, size }, expected);
   const final = await place(digest);
-  mkdirSync(dirname(final), { recursive: true });
+  makeFolder(dirname(final));
   chmodSync(path, 0o444);
   renameSync(path, final);
   await syncFolder(dirname(final));

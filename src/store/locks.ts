@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, openSync, readdirSync, renameSync } from 'node:fs';
+import { openSync, readdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 
 /** Something that other processes see for as long as it is not released and this process lives. */
 export interface Presence {
@@ -62,7 +63,7 @@ export class Locks {
     }).unref();
     const path = join(this.#folder, id);
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolder(this.#folder);
       // Visible only once it listens, for what refuses is taken for dead.
       await listen(server, this.#address(`.${id}`));
       renameSync(join(this.#folder, `.${id}`), path);

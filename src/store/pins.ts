@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '#oci-spec-types';
 import { removeOnInterrupt } from '../lib/atomic-file.ts';
 import { systemCode } from '../lib/errors.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import type { Locks, Presence } from './locks.ts';
 
 /** The name that a clean-up is present at. */
@@ -93,7 +94,7 @@ export class Pins {
     const presence = await this.#locks.announce('run');
     if (presence === undefined) return undefined;
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolder(this.#folder);
       const path = join(this.#folder, presence.id);
       return { presence, path, file: openSync(path, 'wx', 0o644), kept: removeOnInterrupt(path) };
     } catch {

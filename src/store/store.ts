@@ -18,6 +18,7 @@ import type { Blob, OpenOptions } from '../image/model.ts';
 import { explainWriteError, type WriteOptions, writeBytesAtomically } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
 import { Beside } from './beside.ts';
@@ -162,7 +163,7 @@ export class Store implements BlobSource {
   async temporaryFile(): Promise<string> {
     const folder = join(this.root, 'tmp');
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     } catch (error) {
       throw explainWriteError(error, this.root);
     }
