@@ -57,8 +57,8 @@ describeWithPeers("Debian's docker-registry", ['docker-registry'], () => {
       if (auth) {
         const refused = await ocislim([...pack, ...trust], options);
         expect(refused.code).toBe(5);
-        // Before the base was asked for.
-        expect(registry.requests().filter(({ path }) => path.includes('/manifests/'))).toEqual([]);
+        // The base may have been asked for at the same time, but nothing was given or taken.
+        expect([...new Set(registry.requests().map(({ status }) => status))]).toEqual([401]);
         const login = ['login', registry.host, '-u', 'me', '--password-stdin', ...trust];
         expect(await ocislim(login, { ...options, input: 'right\n' })).toMatchObject({ code: 0 });
       }
