@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 /** Bytes that are read at once. */
 const CHUNK = 256 * 1024;
@@ -28,14 +28,16 @@ export class GrowingFile {
 
   /** All its bytes, as they come; it may be moved once the first has been asked for. @throws what it ended with */
   async *chunks(): AsyncGenerator<Buffer> {
-    const file = await open(this.#path);
+    const file = openSync(this.#path, 'r');
     try {
       for (let at = 0; ; ) {
         const ready = Math.min(CHUNK, this.#size - at);
         if (ready > 0) {
-          const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(ready), 0, ready, at);
-          at += bytesRead;
-          yield buffer.subarray(0, bytesRead);
+          const chunk = Buffer.allocUnsafe(ready);
+          // What was written a moment ago is still in memory.
+          const count = readSync(file, chunk, 0, ready, at);
+          at += count;
+          yield chunk.subarray(0, count);
         } else if (this.#end === undefined) {
           await new Promise<void>((resolve) => {
             this.#changed = resolve;
@@ -44,7 +46,7 @@ export class GrowingFile {
         else return;
       }
     } finally {
-      await file.close();
+      closeSync(file);
     }
   }
 }
