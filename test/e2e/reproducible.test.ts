@@ -74,27 +74,39 @@ describe('the same inputs give the same digest', () => {
     expect(await digests({}, ['--created', '2023-11-14T22:13:20Z'])).toEqual(first);
   });
 
-  it('with any number of workers, for a program that is large enough for them', async () => {
-    const folder = tempDir();
-    const program = readFileSync(join(root, 'testdata/hello'));
-    writeFileSync(
-      join(folder, 'large'),
-      Buffer.concat([program, randomBytes(8e6), Buffer.alloc(8e6, program)]),
-    );
-    const found = [];
-    for (const OCISLIM_WORKERS of ['0', '1', '2', '4']) {
-      const env = { OCISLIM_HOME: tempDir(), OCISLIM_WORKERS };
-      found.push(
-        (
-          await packed(
-            ['pack', 'large', '-t', 'r:1', '-o', `oci:${join(folder, `out-${OCISLIM_WORKERS}`)}`],
-            { cwd: folder, env },
-          )
-        ).digest,
+  it.each(['gzip', 'zstd'])(
+    'with any number of workers, for a program that is large enough for them, in %s',
+    async (kind) => {
+      const folder = tempDir();
+      const program = readFileSync(join(root, 'testdata/hello'));
+      writeFileSync(
+        join(folder, 'large'),
+        Buffer.concat([program, randomBytes(8e6), Buffer.alloc(8e6, program)]),
       );
-    }
-    expect(new Set(found).size).toBe(1);
-  });
+      const found = [];
+      for (const OCISLIM_WORKERS of ['0', '1', '2', '4']) {
+        const env = { OCISLIM_HOME: tempDir(), OCISLIM_WORKERS };
+        found.push(
+          (
+            await packed(
+              [
+                'pack',
+                'large',
+                '--compression',
+                kind,
+                '-t',
+                'r:1',
+                '-o',
+                `oci:${join(folder, `out-${OCISLIM_WORKERS}`)}`,
+              ],
+              { cwd: folder, env },
+            )
+          ).digest,
+        );
+      }
+      expect(new Set(found).size).toBe(1);
+    },
+  );
 });
 
 describeWithPeers('the same inputs give the same digest under another umask', ['bash'], () => {

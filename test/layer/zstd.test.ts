@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import type { Worker } from 'node:worker_threads';
 import { init, compress as reference } from '@bokuweb/zstd-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compress, decompress } from '../../src/layer/compression.ts';
@@ -75,5 +76,41 @@ describe('workers of zstd', () => {
     expect(stream.destroyed).toBe(true);
     await watched.allEnded();
     expect(watched.started).toHaveLength(2);
+  });
+
+  it('end when the source fails, which is passed on', async () => {
+    const failure = new Error('gone');
+    const failing = async function* () {
+      yield* watched.unhurried(contentOf(4 * FRAME), 2 * FRAME + 1, 2);
+      throw failure;
+    };
+    await expect(bytesOf(compress(failing(), { kind: 'zstd' }, { workers: 2 }))).rejects.toBe(failure);
+    await watched.allEnded();
+    expect(watched.started).toHaveLength(2);
+  });
+
+  it('that do not come up are done without', async () => {
+    const hinder = (worker: Worker) => worker.terminate();
+    process.on('worker', hinder);
+    try {
+      const content = contentOf(3 * FRAME + 7);
+      expect((await packed(content, 1, 2)).equals(framesOf(content, 1))).toBe(true);
+    } finally {
+      process.off('worker', hinder);
+    }
+    expect(watched.started).toHaveLength(2);
+    expect(watched.results).toBe(0);
+  });
+
+  it('that die at work end the stream with an error', async () => {
+    const content = contentOf(1_000_000);
+    const endless = async function* () {
+      for (;;) yield content;
+    };
+    const stream = compress(endless(), { kind: 'zstd', level: 1 }, { workers: 2 });
+    const read = async () => {
+      for await (const _ of stream) if (watched.results > 0) await watched.started[0]?.terminate();
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'OCISLIM_INTERNAL' });
   });
 });

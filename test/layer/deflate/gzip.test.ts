@@ -169,7 +169,7 @@ describe('workers', () => {
     expect(digest).toBe('sha256:418320cddc24904598b6c4ac4d9b5ce1a66daae23c038cbe9ffc7d648cb269ec');
   });
 
-  it('are not watched.started for little', async () => {
+  it('are not started for little', async () => {
     await gzip(much.subarray(0, WORKERS_FROM), { workers: 4 });
     expect(watched.started).toHaveLength(0);
   });
