@@ -22,8 +22,6 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   "ocislim pack /usr/bin/proot --dest /usr/bin/proot --with-libs --base registry.example.com/ci/ocislim:0.1.0-shell --entrypoint '[]' --cmd sh -t registry.example.com/ci/ocislim:0.1.0-proot --push":
     'run word by word by own-image.test.ts, which makes the base',
   'OCISLIM_TEST_BIN=$PWD/dist/standalone/ocislim npx vitest run --project e2e': 'it would run this test',
-  'minikube image load hello.tar':
-    'minikube has no node but a machine of its own; the same archive is loaded by docker, kind and k3s here',
 };
 
 /** What a page takes for granted, as lines to type before. */
