@@ -18,7 +18,7 @@ const LEVELS: Readonly<Record<Compression, readonly [lowest: number, highest: nu
 };
 
 /** Raised whenever a compressor or the tar writer gives other bytes for the same content, so that no older layer is taken for it. */
-export const COMPRESSORS = 3;
+export const COMPRESSORS = 4;
 
 /** Parses `gzip`, `zstd:9`, `none`. @throws OCISLIM_USAGE */
 export function parseCompression(text: string): CompressionChoice {

@@ -8,6 +8,8 @@ export interface PieceWork<Piece, Result> {
   readonly data: unknown;
   /** Pieces that this thread compresses by itself: in that time a worker would just have started. */
   readonly alone: number;
+  /** Pieces underway for each worker: the one that it compresses, and those that wait for it. */
+  readonly aWorker: number;
   /** Compresses a piece on this thread. */
   here(piece: Piece): Uint8Array;
   /** Memory of a piece that a worker gets for good. */
@@ -23,9 +25,6 @@ export interface CompressorOptions {
   /** Ends the workers at once when nobody wants the result any more. */
   readonly signal: AbortSignal;
 }
-
-/** For each worker one piece that it compresses and one that waits for it. */
-const PIECES_A_WORKER = 2;
 
 /**
  * Compresses pieces, on several threads if there are many, and gives what they come to in their order.
@@ -55,7 +54,7 @@ export async function* inOrder<Piece, Result>(
       // It is looked at in its turn; until then its failure is nobody's surprise.
       compressed.catch(() => {});
       underway.push(compressed);
-      if (underway.length > PIECES_A_WORKER * workers) yield* oldest(underway);
+      if (underway.length > work.aWorker * workers) yield* oldest(underway);
     }
     while (underway.length > 0) yield* oldest(underway);
   } finally {

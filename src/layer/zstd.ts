@@ -37,8 +37,11 @@ interface Memory {
   grow(pages: number): number;
 }
 
-/** Content of one frame in bytes, the last one excepted; frames joined are one stream (RFC 8878 § 3). */
-const FRAME_SIZE = 4 * 1024 * 1024;
+/**
+ * Content of one frame in bytes, the last one excepted; frames joined are one stream (RFC 8878 § 3). Twice as much makes a
+ * program half a per cent smaller at level 3, and takes 20 MB more of memory with two workers.
+ */
+const FRAME_SIZE = 2 * 1024 * 1024;
 
 interface Piece {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -171,6 +174,8 @@ function framing(zstd: Zstd, memory: PieceMemory): PieceWork<Piece, Frame> {
     script: WORKER,
     data: zstd.module,
     alone: 1,
+    // Each takes four times the memory of one of gzip's.
+    aWorker: 1,
     here: (piece) => {
       const frame = zstd.compress(piece).slice();
       memory.giveBack(piece.bytes.buffer);

@@ -7,7 +7,7 @@ import { compress, decompress } from '../../src/layer/compression.ts';
 import { bytesOf, streamOf } from '../support/streams.ts';
 import { watchWorkers } from '../support/workers.ts';
 
-const FRAME = 4 * 1024 * 1024;
+const FRAME = 2 * 1024 * 1024;
 
 /** Content of which some repeats. */
 function contentOf(size: number): Buffer {

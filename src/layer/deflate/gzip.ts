@@ -39,6 +39,7 @@ function deflating(deflate: Deflate, memory: PieceMemory): PieceWork<Piece, Defl
     script: DEFLATE_WORKER,
     data: deflate.module,
     alone: 8,
+    aWorker: 2,
     here: (piece) => {
       const compressed = deflate.compress(piece);
       memory.giveBack(piece.bytes.buffer);
