@@ -1,8 +1,21 @@
 import { setImmediate } from 'node:timers/promises';
+import type { PieceMemory } from './piece-memory.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** How pieces of a stream are compressed, each by itself. */
-export interface PieceWork<Piece, Result> {
+/** A part of a stream that is compressed by itself. */
+export interface PieceBytes {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What a worker sends back: the memory that the piece came in, with what it was compressed to from its start on. */
+interface Compressed {
+  readonly memory: ArrayBuffer;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** How pieces of a stream are compressed. */
+export interface PieceWork<Piece extends PieceBytes> {
   /** What a worker runs, and what it gets for that; see {@link WorkerPool}. */
   readonly script: string;
   readonly data: unknown;
@@ -10,12 +23,10 @@ export interface PieceWork<Piece, Result> {
   readonly alone: number;
   /** Pieces underway for each worker: the one that it compresses, and those that wait for it. */
   readonly aWorker: number;
+  /** Where the memory of pieces comes from, and goes back to. */
+  readonly memory: PieceMemory;
   /** Compresses a piece on this thread. */
-  here(piece: Piece): Uint8Array;
-  /** Memory of a piece that a worker gets for good. */
-  moved(piece: Piece): readonly ArrayBuffer[];
-  /** What a worker has made of a piece. */
-  made(result: Result): Uint8Array;
+  compress(piece: Piece): Uint8Array;
 }
 
 export interface CompressorOptions {
@@ -30,17 +41,25 @@ export interface CompressorOptions {
  * Compresses pieces, on several threads if there are many, and gives what they come to in their order.
  * @throws OCISLIM_INTERNAL when a worker fails at work (those that do not come up are done without), and what `pieces` throws
  */
-export async function* inOrder<Piece, Result>(
+export async function* inOrder<Piece extends PieceBytes>(
   pieces: AsyncIterable<Piece>,
-  work: PieceWork<Piece, Result>,
+  work: PieceWork<Piece>,
   { workers, signal }: Omit<CompressorOptions, 'level'>,
 ): AsyncGenerator<Uint8Array> {
-  let pool: WorkerPool<Piece, Result> | undefined;
+  let pool: WorkerPool<Piece, Compressed> | undefined;
   const underway: Promise<Uint8Array>[] = [];
   const compress = async (piece: Piece): Promise<Uint8Array> => {
     // A source that never waits would keep the event loop from learning that a worker has started.
     if (pool?.isReady === false) await setImmediate();
-    return pool?.isReady ? work.made(await pool.run(piece, work.moved(piece))) : work.here(piece);
+    if (pool?.isReady) {
+      const { memory, size } = await pool.run(piece, [piece.bytes.buffer]);
+      const compressed = new Uint8Array(memory).slice(0, size);
+      work.memory.giveBack(memory);
+      return compressed;
+    }
+    const compressed = work.compress(piece);
+    work.memory.giveBack(piece.bytes.buffer);
+    return compressed;
   };
   let count = 0;
   try {

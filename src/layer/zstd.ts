@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lazily } from '../lib/lazily.ts';
-import { type CompressorOptions, inOrder, type PieceWork } from './in-order.ts';
+import { type CompressorOptions, inOrder, type PieceBytes } from './in-order.ts';
 import { type PieceMemory, pieceMemory } from './piece-memory.ts';
 
 // What is used of the WebAssembly JavaScript interface, which the types of Node 20 do not have.
@@ -43,16 +43,8 @@ interface Memory {
  */
 const FRAME_SIZE = 2 * 1024 * 1024;
 
-interface Piece {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+interface Piece extends PieceBytes {
   readonly level: number;
-}
-
-/** What a worker sends back: the memory that the piece came in, with its frame from the start on. */
-interface Frame {
-  readonly memory: ArrayBuffer;
-  /** In bytes. */
-  readonly size: number;
 }
 
 interface Zstd {
@@ -60,7 +52,7 @@ interface Zstd {
   readonly module: WebAssembly.Module;
   /** The most bytes that a frame can take. */
   readonly frameBound: number;
-  /** The frame of a piece; holds only until the next call. */
+  /** The frame of a piece. */
   compress(piece: Piece): Uint8Array;
 }
 
@@ -82,7 +74,7 @@ const loadZstd = lazily((): Zstd => {
       new Uint8Array(memory.buffer).set(bytes, input);
       const size = compress(output, frameBound, input, bytes.length, level);
       if (isError(size)) throw new Error(`zstd: error ${size}`);
-      return new Uint8Array(memory.buffer, output, size);
+      return new Uint8Array(memory.buffer, output, size).slice();
     },
   };
 });
@@ -103,7 +95,10 @@ function importsFor(memory: () => Memory): object {
 const WORKER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const never = () => { throw new Error('zstd: wants something of the process'); };
-const grow = (size) => memory.grow(Math.ceil(((size >>> 0) - memory.buffer.byteLength) / 65536)) >= 0 ? 1 : 0;
+const grow = (size) => {
+  memory.grow(Math.ceil(((size >>> 0) - memory.buffer.byteLength) / 65536));
+  return 1;
+};
 const imports = { a: { a: never, b: never, c: never, d: never, e: grow } };
 const { f: memory, g, h: isError, i: bound, m: compress, s: malloc } =
   new WebAssembly.Instance(workerData, imports).exports;
@@ -141,7 +136,10 @@ export async function* zstdFrames(
 ): AsyncGenerator<Uint8Array> {
   const zstd = loadZstd();
   const memory = pieceMemory(zstd.frameBound);
-  yield* inOrder(cut(source, options.level, memory), framing(zstd, memory), options);
+  const { module, compress } = zstd;
+  // A piece takes four times the memory of one of gzip's, so that none waits for a worker.
+  const work = { script: WORKER, data: module, alone: 1, aWorker: 1, memory, compress };
+  yield* inOrder(cut(source, options.level, memory), work, options);
 }
 
 /** There is always one piece, empty if there is nothing to compress. */
@@ -167,25 +165,4 @@ async function* cut(
     }
   }
   if (filled > 0 || isFirst) yield { bytes: bytes.subarray(0, filled), level };
-}
-
-function framing(zstd: Zstd, memory: PieceMemory): PieceWork<Piece, Frame> {
-  return {
-    script: WORKER,
-    data: zstd.module,
-    alone: 1,
-    // Each takes four times the memory of one of gzip's.
-    aWorker: 1,
-    here: (piece) => {
-      const frame = zstd.compress(piece).slice();
-      memory.giveBack(piece.bytes.buffer);
-      return frame;
-    },
-    moved: ({ bytes }) => [bytes.buffer],
-    made: (result) => {
-      const frame = new Uint8Array(result.memory).slice(0, result.size);
-      memory.giveBack(result.memory);
-      return frame;
-    },
-  };
 }

@@ -65,13 +65,6 @@ export const loadDeflate = lazily((): Deflate => {
   };
 });
 
-/** What a worker sends back: the memory that the piece came in, with what it was compressed to from its start on. */
-export interface DeflateResult {
-  readonly memory: ArrayBuffer;
-  /** In bytes. */
-  readonly size: number;
-}
-
 /**
  * The same as {@link Deflate.compress} on a thread that gets the module as its data. Text, since a file of its own would
  * have to be found at run time. It allocates nothing: what one thread allocates and another frees piles up. The memory of

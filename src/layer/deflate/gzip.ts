@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
-import { type CompressorOptions, inOrder, type PieceWork } from '../in-order.ts';
-import { type PieceMemory, pieceMemory } from '../piece-memory.ts';
-import { DEFLATE_WORKER, type Deflate, type DeflateResult, loadDeflate, type Piece } from './deflate.ts';
+import { type CompressorOptions, inOrder } from '../in-order.ts';
+import { pieceMemory } from '../piece-memory.ts';
+import { DEFLATE_WORKER, loadDeflate } from './deflate.ts';
 import { cutPieces } from './pieces.ts';
 
 /** No name, no time, no operating system: nothing in the header but that it is gzip (RFC 1952 § 2.3). */
@@ -30,28 +30,10 @@ export async function* gzip(
     }
   };
   yield HEADER;
-  yield* inOrder(measured(), deflating(deflate, memory), options);
+  const { module, compress } = deflate;
+  const work = { script: DEFLATE_WORKER, data: module, alone: 8, aWorker: 2, memory, compress };
+  yield* inOrder(measured(), work, options);
   yield trailer(checksum, size);
-}
-
-function deflating(deflate: Deflate, memory: PieceMemory): PieceWork<Piece, DeflateResult> {
-  return {
-    script: DEFLATE_WORKER,
-    data: deflate.module,
-    alone: 8,
-    aWorker: 2,
-    here: (piece) => {
-      const compressed = deflate.compress(piece);
-      memory.giveBack(piece.bytes.buffer);
-      return compressed;
-    },
-    moved: ({ bytes }) => [bytes.buffer],
-    made: (result) => {
-      const compressed = new Uint8Array(result.memory).slice(0, result.size);
-      memory.giveBack(result.memory);
-      return compressed;
-    },
-  };
 }
 
 function trailer(checksum: number, size: number): Buffer {
