@@ -33,7 +33,8 @@ const SELDOM = Object.keys(dependencies).filter(
   (name) => !['commander', 'p-map', 'valibot', '@bokuweb/zstd-wasm'].includes(name),
 );
 
-await compressor();
+await webAssembly('src/layer/deflate', 48);
+await webAssembly('src/layer/inflate', 14, ['--enable', 'simd']);
 mkdirSync(dist, { recursive: true });
 // The standalone executable is made by itself, and may be what tests are running.
 for (const name of readdirSync(dist))
@@ -144,17 +145,16 @@ function declarations() {
 }
 
 /**
- * The compressor in WebAssembly, as a module: the tests, the bundle and a single executable all have it without looking
- * for a file.
+ * Our WebAssembly as a module of text: the tests, the bundle and a single executable all have it without looking for a file.
+ * @param pages of memory, 64 KiB each
  */
-async function compressor() {
-  const folder = 'src/layer/deflate';
+async function webAssembly(folder, pages, more = []) {
   const outputs = new Map();
   const { error, stderr } = await asc.main(
     [
       `${folder}/assembly/index.ts`,
-      ...['--outFile', 'deflate.wasm', '--runtime', 'stub', '--initialMemory', '48'],
-      ...['-O3', '--converge', '--noAssert'],
+      ...['--outFile', 'code.wasm', '--runtime', 'stub', '--initialMemory', String(pages)],
+      ...['-O3', '--converge', '--noAssert', ...more],
     ],
     {
       readFile: (name, base) =>
@@ -165,7 +165,7 @@ async function compressor() {
     },
   );
   if (error) throw new Error(`${folder}: ${stderr}`, { cause: error });
-  const bytes = Buffer.from(outputs.get('deflate.wasm')).toString('base64');
+  const bytes = Buffer.from(outputs.get('code.wasm')).toString('base64');
   const text = `/** Made by build.mjs from assembly/. */\nexport const WEBASSEMBLY =\n  '${bytes}';\n`;
   writeFileSync(join(root, folder, 'webassembly.generated.ts'), text);
 }

@@ -35,7 +35,20 @@ export interface Blob {
    * @returns false where that cannot be done; then nothing is at `path`
    */
   link?: ((path: string) => Promise<boolean>) | undefined;
+  /** A local file with these bytes, where there is one. */
+  file?: (() => Promise<LocalFile>) | undefined;
   readonly origins?: readonly BlobOrigin[] | undefined;
+}
+
+/** A local file with the bytes of a blob, not verified; it may be read while it is written. */
+export interface LocalFile {
+  /** A descriptor for reading, which the caller closes. */
+  open(): number;
+  /**
+   * How many bytes are there, once they are more than those that were seen, or all.
+   * @throws what keeps the rest from coming
+   */
+  ready(seen: number): Promise<number>;
 }
 
 /** A blob that is a tar of file system changes (image-spec layer.md). */

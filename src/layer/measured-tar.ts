@@ -3,14 +3,17 @@ import { OcislimError } from '../lib/errors.ts';
 import { Meter } from '../lib/verify.ts';
 import { compressionOf, decompress } from './compression.ts';
 
+export interface MeasuredTar<Tar extends AsyncIterable<Uint8Array> = AsyncIterable<Uint8Array>> {
+  readonly tar: Tar;
+  /** Once the tar was read to its end: its size in bytes, and its digest, the diffID. */
+  readonly meter: Readonly<Pick<Meter, 'size' | 'digest'>>;
+}
+
 /**
- * The tar in a compressed layer. Once it was read to its end, the meter has its size and its digest, the diffID.
+ * The tar in a compressed layer.
  * @throws OCISLIM_DOCUMENT_INVALID for a media type that is no tar
  */
-export function measuredTar(
-  stream: Readable,
-  mediaType: string,
-): { readonly tar: Readable; readonly meter: Meter } {
+export function measuredTar(stream: Readable, mediaType: string): MeasuredTar<Readable> {
   const compression = compressionOf(mediaType);
   if (compression === undefined)
     throw new OcislimError('OCISLIM_DOCUMENT_INVALID', `${mediaType}: not a layer that can be read`);

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { OcislimError } from '../lib/errors.ts';
 import { textOfBytes } from './byte-text.ts';
 import { cleanPath } from './clean-path.ts';
@@ -46,12 +45,13 @@ export const MEMBER_LIMIT = 5_000_000;
 
 /**
  * Reads a tar to its last byte, so that a digest computed beside it covers everything, and calls `visit` for each member
- * before the end-of-archive marker. `visit` need not read the content.
+ * before the end-of-archive marker. `visit` need not read the content. A chunk of `source` need hold only until the next one
+ * is asked for.
  * @returns whether the archive has its end marker; one that has not may be cut short between two members.
  * @throws OCISLIM_ARCHIVE_INVALID, and what `source` and `visit` throw.
  */
 export async function readTar(
-  source: Readable,
+  source: AsyncIterable<Uint8Array>,
   visit: Visit,
   { signal, what = 'tar' }: ReadTarOptions = {},
 ): Promise<{ readonly ended: boolean }> {
@@ -61,9 +61,8 @@ export async function readTar(
     // Whatever follows the end marker, a bare header or noise, is no part of the archive.
     await bytes.skip(Number.POSITIVE_INFINITY);
     return { ended };
-  } catch (error) {
-    source.destroy();
-    throw error;
+  } finally {
+    await bytes.close();
   }
 }
 
@@ -118,11 +117,16 @@ const EXTENSIONS: ReadonlySet<string> = new Set(['x', 'g', 'L', 'N', 'K']);
 async function extensionOf({ flag, size }: TarHeader, bytes: TarBytes, what: string): Promise<Extensions> {
   if (!(size >= 0 && size <= EXTENSION_LIMIT)) throw invalid(what, 'a header of more bytes than any has');
   const body = size === 0 ? Buffer.alloc(0) : await bytes.require(size);
+  const extensions = parseExtension(flag, body, what);
   await bytes.skip(wholeBlocks(size) - size);
+  return extensions;
+}
+
+function parseExtension(flag: string, body: Buffer, what: string): Extensions {
   // Go's archive/tar, and so every engine, applies global headers to no member.
   if (flag === 'g') return {};
   if (flag === 'x') return { pax: paxOf(body, what) };
-  const text = textAt(body, 0, size);
+  const text = textAt(body, 0, body.length);
   return flag === 'K' ? { longLink: text } : { longName: text };
 }
 
@@ -143,7 +147,7 @@ class TarBytes {
   /** How many bytes were given out or skipped. */
   position = 0;
 
-  constructor(source: Readable, what: string, signal: AbortSignal | undefined) {
+  constructor(source: AsyncIterable<Uint8Array>, what: string, signal: AbortSignal | undefined) {
     this.#chunks = source[Symbol.asyncIterator]();
     this.#what = what;
     this.#signal = signal;
@@ -177,7 +181,8 @@ class TarBytes {
   async require(size: number): Promise<Buffer> {
     if (this.#chunk.length >= size) return this.#shift(size);
     const parts: Buffer[] = [];
-    for (let left = size; left > 0; left -= parts.at(-1)?.length ?? 0) parts.push(await this.some(left));
+    for (let left = size; left > 0; left -= parts.at(-1)?.length ?? 0)
+      parts.push(Buffer.from(await this.some(left)));
     return Buffer.concat(parts);
   }
 
@@ -193,6 +198,11 @@ class TarBytes {
       else if (left === Number.POSITIVE_INFINITY) return;
       else throw invalid(this.#what, 'cut short');
     }
+  }
+
+  /** Lets go of the source, wherever it is. */
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
   }
 }
 

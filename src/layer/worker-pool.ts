@@ -29,7 +29,7 @@ export function workerPool<Job, Result>(
   script: string,
   data: unknown,
   count: number,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): WorkerPool<Job, Result> {
   const queue: Task<Job, Result>[] = [];
   const busy = new Map<Worker, Task<Job, Result>>();
@@ -40,7 +40,7 @@ export function workerPool<Job, Result>(
   const stop = (error: Error) => {
     if (ended !== undefined) return;
     ended = error;
-    signal.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', end);
     for (const task of [...busy.values(), ...queue]) task.reject(error);
     busy.clear();
     queue.length = 0;
@@ -87,8 +87,8 @@ export function workerPool<Job, Result>(
   };
 
   const workers = Array.from({ length: count }, start);
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted) end();
   return {
     get isReady() {
       return isReady;

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fchmodSync, fsync, openSync, renameSync, rmSync, write, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fsync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -7,7 +16,6 @@ import { OcislimError, systemCode } from './errors.ts';
 import { makeFolder } from './make-folder.ts';
 
 const syncFile = promisify(fsync);
-const writeSome = promisify(write);
 
 /** Temporary files that exist now, so that an interrupted process can take them away before it goes. */
 const pending = new Set<string>();
@@ -111,14 +119,16 @@ export async function writeStreamAtomically(
 async function drainInto(file: number, stream: Readable, signal?: AbortSignal): Promise<void> {
   for await (const chunk of stream) {
     signal?.throwIfAborted();
-    await writeAll(file, chunk as Buffer);
+    writeAll(file, chunk as Buffer);
   }
 }
 
-/** Writes at the file's position until nothing is left; one call may take only a part. */
-export async function writeAll(file: number, chunk: Buffer): Promise<void> {
-  let at = 0;
-  while (at < chunk.length) at += (await writeSome(file, chunk, at)).bytesWritten;
+/**
+ * Writes at the file's position until nothing is left; one call may take only a part. It does not leave the thread: to wake
+ * another one takes longer than to copy a chunk to the kernel's memory.
+ */
+export function writeAll(file: number, chunk: Uint8Array): void {
+  for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
 }
 
 /** Makes what was created or renamed in a folder outlast a loss of power. */

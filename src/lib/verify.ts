@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Transform, type TransformCallback } from 'node:stream';
+import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { type Digest, digestAlgorithm, digestHex } from '../oci-spec-types/digest.ts';
 import { type ErrorCode, OcislimError } from './errors.ts';
 
@@ -24,7 +24,7 @@ export interface VerifierOptions {
  */
 export class Verifier extends Transform {
   readonly #hash;
-  readonly #expected: Expected;
+  readonly expected: Expected;
   readonly #what: string;
   readonly #options: VerifierOptions;
   #seen = 0;
@@ -33,13 +33,13 @@ export class Verifier extends Transform {
     super();
     this.#options = options;
     this.#hash = createHash(digestAlgorithm(expected.digest));
-    this.#expected = expected;
+    this.expected = expected;
     this.#what = what;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#seen += chunk.length;
-    if (this.#seen > this.#expected.size) {
+    if (this.#seen > this.expected.size) {
       done(this.#wrongSize(`at least ${this.#seen}`));
       return;
     }
@@ -48,20 +48,20 @@ export class Verifier extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    if (this.#seen !== this.#expected.size) {
+    if (this.#seen !== this.expected.size) {
       done(this.#wrongSize(String(this.#seen)));
       return;
     }
     const actual = this.#hash.digest('hex');
-    if (actual === digestHex(this.#expected.digest)) done();
+    if (actual === digestHex(this.expected.digest)) done();
     else {
-      const why = `content has digest ${actual.slice(0, 12)}…, expected ${this.#expected.digest}`;
+      const why = `content has digest ${actual.slice(0, 12)}…, expected ${this.expected.digest}`;
       done(this.#mismatch('OCISLIM_DIGEST_MISMATCH', why));
     }
   }
 
   #wrongSize(actual: string): OcislimError {
-    return this.#mismatch('OCISLIM_SIZE_MISMATCH', `${actual} bytes, expected ${this.#expected.size}`);
+    return this.#mismatch('OCISLIM_SIZE_MISMATCH', `${actual} bytes, expected ${this.expected.size}`);
   }
 
   #mismatch(code: 'OCISLIM_DIGEST_MISMATCH' | 'OCISLIM_SIZE_MISMATCH', why: string): OcislimError {
@@ -72,10 +72,20 @@ export class Verifier extends Transform {
   }
 }
 
+/** Whether a stream that ends well is what is expected, so that it need not be hashed again. */
+export function verifies(stream: Readable, { digest, size }: Expected): boolean {
+  return stream instanceof Verifier && stream.expected.digest === digest && stream.expected.size === size;
+}
+
 /** Whether content turned out not to be what its descriptor says. */
 export function isMismatch(error: unknown): boolean {
   const code = error instanceof OcislimError ? error.code : undefined;
   return /^OCISLIM_(DIGEST|SIZE|REGISTRY)_MISMATCH$/.test(code ?? '');
+}
+
+/** Whether an archive is not what its image says, or is damaged. */
+export function isWrongContent(error: unknown): boolean {
+  return isMismatch(error) || (error instanceof OcislimError && error.code === 'OCISLIM_ARCHIVE_INVALID');
 }
 
 /** Reads a small stream whole, checked for size and digest; never holds more than `expected.size` bytes. */

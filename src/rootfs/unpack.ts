@@ -1,18 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { Layer, OpenOptions } from '../image/model.ts';
-import { measuredTar } from '../layer/measured-tar.ts';
+import type { Layer } from '../image/model.ts';
+import { type OpenTar, type OpenTarsOptions, openTars } from '../layer/open-tars.ts';
 import { readTar, type TarMember } from '../layer/tar-reader.ts';
 import type { Toc } from '../layer/toc.ts';
 import { explainWriteError } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
+import { isWrongContent } from '../lib/verify.ts';
 import type { Unkept } from './attributes.ts';
 import { pictureOf } from './picture.ts';
 import { type Unpacked, UnpackedRoot, type UnpackLimits } from './unpacked-root.ts';
 
-export interface UnpackOptions extends OpenOptions, UnpackLimits {
-  /** Called with the bytes of the layers, as they are stored, that were read. */
-  readonly onBytes?: ((count: number) => void) | undefined;
+export interface UnpackOptions extends OpenTarsOptions, UnpackLimits {
   /** Gets the table of contents of each layer of which it has none, so that the layer need not be read again for it. */
   readonly tocs?: TocKeeper | undefined;
 }
@@ -44,7 +43,7 @@ export async function unpackLayers(
   }
   try {
     const root = new UnpackedRoot(folder, options);
-    for (const layer of layers) await unpackLayer(layer, root, options);
+    for await (const tar of openTars(layers, options)) await unpackTar(tar, root, options);
     return await root.finish();
   } catch (error) {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
@@ -65,7 +64,7 @@ export async function unpackOver(
 ): Promise<Unpacked> {
   try {
     const root = new UnpackedRoot(folder, options, pictureOf(folder, unkept));
-    for (const layer of layers) await unpackLayer(layer, root, options);
+    for await (const tar of openTars(layers, options)) await unpackTar(tar, root, options);
     return await root.finish();
   } catch (error) {
     throw explainWriteError(error, folder);
@@ -87,7 +86,7 @@ export async function unpackAlone(
     await mkdir(folder, { mode: 0o700 });
     const root = new UnpackedRoot(folder, options);
     for (const member of implied) await root.add(member, Readable.from([]));
-    await unpackLayer(layer, root, options);
+    for await (const tar of openTars([layer], options)) await unpackTar(tar, root, options);
     return await root.finish();
   } catch (error) {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
@@ -95,16 +94,23 @@ export async function unpackAlone(
   }
 }
 
-async function unpackLayer(
-  layer: Layer,
+async function unpackTar(open: OpenTar, root: UnpackedRoot, options: UnpackOptions): Promise<void> {
+  try {
+    await unpackFrom(open, root, options);
+  } catch (error) {
+    // Where the stored bytes are wrong, that is what is to be told, and done something about.
+    if (isWrongContent(error)) for await (const _ of await open.layer.open({ signal: options.signal }));
+    throw error;
+  }
+}
+
+async function unpackFrom(
+  { layer, tar, meter }: OpenTar,
   root: UnpackedRoot,
-  { signal, onBytes, tocs }: UnpackOptions,
+  { signal, tocs }: UnpackOptions,
 ): Promise<void> {
   const { descriptor, diffId } = layer;
   const what = `layer ${descriptor.digest}`;
-  const stream = await layer.open({ signal });
-  if (onBytes !== undefined) stream.on('data', (chunk: Buffer) => onBytes(chunk.length)).pause();
-  const { tar, meter } = measuredTar(stream, descriptor.mediaType);
   root.beginLayer();
   const isWanted = tocs !== undefined && !(await tocs.has(layer));
   const collector = isWanted ? (await import('../layer/read-toc.ts')).tocCollector() : undefined;

@@ -1,14 +1,9 @@
-import { closeSync, openSync, write, writeSync } from 'node:fs';
-import { promisify } from 'node:util';
-
-const writeSome = promisify(write);
-
-/** Chunks at most this long are written at once; longer content is written while more of it is unpacked. */
-const SMALL = 128 * 1024;
+import { closeSync, openSync } from 'node:fs';
+import { writeAll } from '../lib/atomic-file.ts';
 
 /**
  * Writes a file that is not there yet. Everything goes through its descriptor, so that it does not matter what becomes of
- * its name meanwhile.
+ * its name meanwhile; and at once, since to have another thread write takes longer than to copy it to the kernel's memory.
  */
 export async function writeFile(
   path: string | Buffer,
@@ -18,15 +13,9 @@ export async function writeFile(
 ): Promise<void> {
   const file = openSync(path, 'wx', 0o600);
   try {
-    if (size > 0) for await (const chunk of content) await writeChunk(file, chunk, size);
+    if (size > 0) for await (const chunk of content) writeAll(file, chunk);
     finish(file);
   } finally {
     closeSync(file);
-  }
-}
-
-async function writeChunk(file: number, chunk: Uint8Array, size: number): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
-    at += size <= SMALL ? writeSync(file, chunk, at) : (await writeSome(file, chunk, at)).bytesWritten;
   }
 }

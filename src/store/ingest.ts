@@ -8,7 +8,7 @@ import type { Blob } from '../image/model.ts';
 import { explainWriteError, removeOnInterrupt, syncFolder, writeAll } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { makeFolder } from '../lib/make-folder.ts';
-import { type Expected, isMismatch } from '../lib/verify.ts';
+import { type Expected, isMismatch, verifies } from '../lib/verify.ts';
 import { GrowingFile } from './growing-file.ts';
 
 export interface IngestOptions {
@@ -20,8 +20,8 @@ export interface IngestOptions {
   /** Bytes that there must be room for, for messages. */
   readonly size?: number | undefined;
   readonly onBytes?: ((count: number) => void) | undefined;
-  /** Gets the content while it is written, and what goes wrong meanwhile. */
-  readonly onContent?: ((content: AsyncIterable<Uint8Array>) => void) | undefined;
+  /** Gets the file while it is written. */
+  readonly onGrowing?: ((file: GrowingFile) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,16 +32,16 @@ export interface IngestOptions {
  *   OCISLIM_DISK_FULL | OCISLIM_NOT_WRITABLE
  */
 export async function ingest(stream: Readable, options: IngestOptions): Promise<Expected> {
-  const { expected, temporary, onContent } = options;
+  const { expected, temporary, onGrowing } = options;
   const kept = removeOnInterrupt(temporary);
-  const growing = onContent && new GrowingFile(temporary);
+  const growing = onGrowing && new GrowingFile(temporary);
   try {
     makeFolder(dirname(temporary));
     const file = await open(temporary, 'wx', 0o600);
-    const hash = createHash(algorithmOf(expected));
+    const hash = hashFor(stream, expected);
     let size: number;
     try {
-      if (growing !== undefined) onContent?.(growing.chunks());
+      if (growing !== undefined) onGrowing?.(growing);
       const onWritten = (count: number) => growing?.grow(count);
       size = await append(stream, file, hash, { ...options, onWritten, limit: expected?.size });
       growing?.end();
@@ -49,7 +49,7 @@ export async function ingest(stream: Readable, options: IngestOptions): Promise<
     } finally {
       await file.close();
     }
-    return await settle(temporary, { size, hash }, options);
+    return await settle(temporary, { size, hash, growing }, options);
   } catch (error) {
     growing?.end({ error });
     stream.destroy();
@@ -73,35 +73,47 @@ export async function download(
   blob: Blob & { readonly openAt: NonNullable<Blob['openAt']> },
   options: DownloadOptions,
 ): Promise<void> {
-  const { partial, signal, onBytes } = options;
+  const { partial, signal, onBytes, onGrowing } = options;
   const expected = blob.descriptor;
+  const growing = onGrowing && new GrowingFile(partial);
   try {
     makeFolder(dirname(partial));
     const file = await open(partial, 'a', 0o600);
-    const hash = createHash(algorithmOf(expected));
+    let hash: Hash | undefined = createHash(algorithmOf(expected));
     let size = 0;
     try {
       if ((await file.stat()).size > expected.size) await file.truncate(0);
       for await (const chunk of createReadStream(partial, { highWaterMark: 256 * 1024 })) {
-        hash.update(chunk as Buffer);
+        hash?.update(chunk as Buffer);
         size += (chunk as Buffer).length;
       }
       onBytes?.(size);
+      growing?.grow(size);
+      if (growing !== undefined) onGrowing?.(growing);
       if (size < expected.size) {
         const stream = size === 0 ? await blob.open({ signal }) : await blob.openAt(size, { signal });
-        size += await append(stream, file, hash, { ...options, limit: expected.size - size });
+        if (size === 0) hash = hashFor(stream, expected);
+        const onWritten = (count: number) => growing?.grow(count);
+        size += await append(stream, file, hash, { ...options, onWritten, limit: expected.size - size });
       }
+      growing?.end();
       await file.sync();
     } finally {
       await file.close();
     }
-    await settle(partial, { size, hash }, { ...options, expected });
+    await settle(partial, { size, hash, growing }, { ...options, expected });
   } catch (error) {
+    growing?.end({ error });
     // What is wrong, and what has no room, is of no use to a later try; the rest is.
     const explained = explainWriteError(error, dirname(partial), expected.size);
     if (isMismatch(error) || explained !== error) await rm(partial, { force: true }).catch(() => {});
     throw explained;
   }
+}
+
+/** For content that is not hashed by the stream it comes from. */
+function hashFor(stream: Readable, expected: Expected | undefined): Hash | undefined {
+  return expected !== undefined && verifies(stream, expected) ? undefined : createHash(algorithmOf(expected));
 }
 
 function algorithmOf(expected: Expected | undefined): string {
@@ -118,7 +130,7 @@ interface AppendOptions extends Pick<IngestOptions, 'signal' | 'onBytes'> {
 async function append(
   stream: Readable,
   file: FileHandle,
-  hash: Hash,
+  hash: Hash | undefined,
   { signal, onBytes, onWritten, limit }: AppendOptions,
 ): Promise<number> {
   let size = 0;
@@ -128,27 +140,37 @@ async function append(
     size += bytes.length;
     if (limit !== undefined && size > limit)
       throw new OcislimError('OCISLIM_SIZE_MISMATCH', 'more bytes than its descriptor says');
-    hash.update(bytes);
+    hash?.update(bytes);
     onBytes?.(bytes.length);
-    await writeAll(file.fd, bytes);
+    writeAll(file.fd, bytes);
     onWritten?.(bytes.length);
   }
   signal?.throwIfAborted();
   return size;
 }
 
+/** What a file came to; what was not hashed here is what was expected. */
+interface Written {
+  readonly size: number;
+  readonly hash: Hash | undefined;
+  readonly growing: GrowingFile | undefined;
+}
+
 /** Checks what a finished file holds, and moves it to its place. */
 async function settle(
   path: string,
-  { size, hash }: { readonly size: number; readonly hash: Hash },
+  { size, hash, growing }: Written,
   { expected, place }: Pick<IngestOptions, 'expected' | 'place'>,
 ): Promise<Expected> {
-  const digest = `${algorithmOf(expected)}:${hash.digest('hex')}` as Digest;
+  const hashed = hash && (`${algorithmOf(expected)}:${hash.digest('hex')}` as Digest);
+  const digest = hashed ?? expected?.digest;
+  if (digest === undefined) throw new OcislimError('OCISLIM_INTERNAL', `${path}: nobody knows its digest`);
   if (expected !== undefined) requireExpected({ digest, size }, expected);
   const final = await place(digest);
   makeFolder(dirname(final));
   chmodSync(path, 0o444);
   renameSync(path, final);
+  growing?.moved(final);
   await syncFolder(dirname(final));
   return { digest, size };
 }

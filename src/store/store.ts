@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
@@ -14,7 +22,7 @@ import {
   shortDigest,
 } from '#oci-spec-types';
 import type { BlobSource } from '../image/load.ts';
-import type { Blob, OpenOptions } from '../image/model.ts';
+import type { Blob, LocalFile, OpenOptions } from '../image/model.ts';
 import { explainWriteError, type WriteOptions, writeBytesAtomically } from '../lib/atomic-file.ts';
 import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
@@ -23,6 +31,7 @@ import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
 import { Beside } from './beside.ts';
 import { checkBlob } from './check-blob.ts';
+import type { GrowingFile } from './growing-file.ts';
 import { download, type IngestOptions, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
 import { Names } from './names.ts';
@@ -40,6 +49,8 @@ const SMALL = 1024 * 1024;
 
 export interface EnsureOptions extends OpenOptions {
   readonly progress?: Progress | undefined;
+  /** Gets the file of a blob that is fetched while it comes; another if it came wrong and is fetched again. */
+  readonly onGrowing?: ((file: GrowingFile) => void) | undefined;
 }
 
 export type PutOptions = Omit<IngestOptions, 'temporary' | 'place'>;
@@ -243,6 +254,11 @@ export class Store implements BlobSource {
     });
   }
 
+  /** The file of a blob that is there. */
+  async file({ digest, size }: Descriptor): Promise<LocalFile> {
+    return { open: () => openSync(this.#blobPath(digest), 'r'), ready: async () => size };
+  }
+
   async link(descriptor: Descriptor, path: string): Promise<boolean> {
     return (await this.isIntact(descriptor)) && linkFile(this.#blobPath(descriptor.digest), path);
   }
@@ -288,6 +304,7 @@ export class Store implements BlobSource {
       open: (open?: OpenOptions) => this.open(descriptor, open),
       openAt: (offset: number, open?: OpenOptions) => this.openAt(descriptor, offset, open),
       link: (path: string) => this.link(descriptor, path),
+      file: () => this.file(descriptor),
     };
   }
 
@@ -304,7 +321,7 @@ export class Store implements BlobSource {
       if (await this.isIntact(descriptor, progress)) return;
       const task = progress.task(what, descriptor.size);
       try {
-        await this.#fetch(blob, task, signal);
+        await this.#fetch(blob, task, options);
         task.done('pulled');
       } catch (error) {
         task.fail();
@@ -322,7 +339,7 @@ export class Store implements BlobSource {
   }
 
   /** What comes wrong is asked for once more: it may have been the way, or what an earlier run had left. */
-  async #fetch(blob: Blob, task: ProgressTask, signal: AbortSignal | undefined): Promise<void> {
+  async #fetch(blob: Blob, task: ProgressTask, { signal, onGrowing }: EnsureOptions): Promise<void> {
     const { descriptor, openAt } = blob;
     const partial = join(this.root, 'partial', digestHex(descriptor.digest));
     for (let attempt = existsSync(partial) ? 0 : 1; ; attempt++) {
@@ -333,8 +350,9 @@ export class Store implements BlobSource {
       };
       const place = (digest: Digest) => this.#place(digest);
       try {
-        if (openAt !== undefined) await download({ ...blob, openAt }, { partial, place, onBytes, signal });
-        else await this.put(await blob.open({ signal }), { expected: descriptor, signal, onBytes });
+        const way = { signal, onBytes, onGrowing };
+        if (openAt !== undefined) await download({ ...blob, openAt }, { partial, place, ...way });
+        else await this.put(await blob.open({ signal }), { expected: descriptor, ...way });
         return;
       } catch (error) {
         if (attempt === 2 || !isMismatch(error)) throw error;
