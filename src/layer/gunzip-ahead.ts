@@ -89,7 +89,10 @@ export class GunzipAhead {
     const { available, job } = file;
     while (this.#spare.length > 0) {
       const wanted = Math.min(file.read + (file.asked + 1) * PORTION, job.size);
-      if (available < wanted) return this.#await(file, wanted);
+      if (available < wanted) {
+        this.#await(file, wanted);
+        return;
+      }
       this.#ask(file, this.#spare.pop());
     }
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { alpineBases, writeBaseLayout } from '../support/bases.ts';
 import { must } from '../support/cli.ts';
@@ -20,16 +20,21 @@ export async function pushAlpine(bench: Bench): Promise<string> {
 /**
  * Debian with this machine's Go in the registry, in two gzipped layers; gives its name. With what else golang images have:
  * git and binutils, as far as they are installed here.
+ * @param variant images with other numbers have no layer in common
  */
-export async function pushGolang(bench: Bench): Promise<string> {
+export async function pushGolang(bench: Bench, variant: number): Promise<string> {
   const folder = bench.folder('golang');
-  writeBaseLayout(join(folder, 'debian'), debianWith(['git', 'binutils']));
+  const mark = join(folder, 'variant');
+  mkdirSync(mark);
+  writeFileSync(join(mark, 'number'), String(variant));
+  writeBaseLayout(join(folder, 'debian'), debianWith(['git', 'binutils'], [mark]));
   const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
   const parts = ['src', 'pkg', 'go.env', 'VERSION'].filter((part) => existsSync(join(goroot, part)));
-  const name = `${bench.host}/golang:1`;
+  const name = `${bench.host}/golang:${variant}`;
   await preparing(bench, [
     ...['pack', join(goroot, 'bin/go'), '--base', `oci:${folder}/debian`, '--dest', '/usr/local/go/bin/go'],
     ...parts.flatMap((part) => ['--add', `${join(goroot, part)}:/usr/local/go/${part}`]),
+    ...['--add', `${mark}:/usr/local/go/variant`],
     ...['-e', 'PATH=/usr/local/go/bin:/usr/bin:/bin', '-e', 'GOTOOLCHAIN=local', '--check', 'off'],
     ...['--compression', 'gzip:1', '-t', name, '--push', '-q'],
   ]);
@@ -44,9 +49,13 @@ async function preparing(bench: Bench, args: readonly string[]): Promise<void> {
 }
 
 /** Bytes of an image's layers in the registry, without the first ones. */
-export async function layerBytes(host: string, repository: string, without = 0): Promise<number> {
+export async function layerBytes(
+  host: string,
+  repository: string,
+  { without = 0, tag = '1' } = {},
+): Promise<number> {
   const types = ['vnd.oci.image.manifest.v1', 'vnd.docker.distribution.manifest.v2'];
-  const answer = await fetch(`http://${host}/v2/${repository}/manifests/1`, {
+  const answer = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, {
     headers: { accept: types.map((type) => `application/${type}+json`).join(', ') },
   });
   if (!answer.ok) throw new Error(`manifest of ${repository}: ${answer.status}`);

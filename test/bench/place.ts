@@ -35,7 +35,8 @@ export interface Bench {
   buildKit(): Promise<BuildKit>;
   docker(): Promise<DockerEngine>;
   alpine(): Promise<string>;
-  golang(): Promise<string>;
+  /** An image with Go; images with other numbers share nothing with it. */
+  golang(variant: number): Promise<string>;
   /** A number that no other content of this run is made with: daemons remember what cases before have shown them. */
   salt(): number;
   /** Writes a program that nobody has seen; see `writeProgram`. */
@@ -68,6 +69,7 @@ export async function openBench(
   };
   const filling = once(() => ({ hello: buildHello(join(root, 'hello')), code: machineCode() }));
   const bin = join(sources, 'bin/ocislim.js');
+  const golangs: Promise<string>[] = [];
   const bench: Bench = {
     root,
     sources,
@@ -83,7 +85,10 @@ export async function openBench(
     buildKit: once(() => started(startBuildKit(join(root, 'buildkit'), registry.host))),
     docker: once(() => started(startDocker([registry.host]))),
     alpine: once(() => pushAlpine(bench)),
-    golang: once(() => pushGolang(bench)),
+    golang: (variant) => {
+      golangs[variant] ??= pushGolang(bench, variant);
+      return golangs[variant];
+    },
     salt,
     program: (path, size) =>
       writeProgram(path, { ...filling(), salt: salt(), ...(size === undefined ? {} : { size }) }),

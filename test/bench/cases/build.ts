@@ -1,20 +1,18 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bud, docker, solve } from '../containers.ts';
 import type { Case, Contender } from '../model.ts';
-import { type Bench, unmountBelow } from '../place.ts';
+import type { Bench } from '../place.ts';
 import type { Bar } from '../statistics.ts';
-import { prune, pruneDocker } from './toolchain.ts';
 
 const HELLO = 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println("hello world")\n}\n';
 
-/** A contender, and how it forgets all it has. */
-interface Builder extends Pick<Contender, 'name' | 'how' | 'commands'> {
-  readonly forget: () => void | Promise<void>;
-}
+type Builder = Pick<Contender, 'name' | 'how' | 'commands'>;
 
 interface Builders {
   readonly context: string;
+  /** From then on all build on another base, into places of their own: nothing that they have is of use. */
+  begin(generation: number): Promise<void>;
   readonly all: readonly Builder[];
 }
 
@@ -28,33 +26,33 @@ function buildersOf(bench: Bench): Promise<Builders> {
 }
 
 async function openBuilders(bench: Bench): Promise<Builders> {
-  const [golang, alpine] = [await bench.golang(), await bench.alpine()];
+  const alpine = await bench.alpine();
   const context = bench.folder('build-context');
-  const builder = `FROM ${golang} AS builder\nWORKDIR /go\nCOPY hello.go .\nRUN go build hello.go\n`;
-  const result = `FROM ${alpine}\nCOPY --from=builder /go/hello /usr/local/bin/hello\n`;
-  writeFileSync(join(context, 'Dockerfile'), `${builder}${result}`);
   writeFileSync(join(context, 'hello.go'), HELLO);
-  const all: Builder[] = bench.own.map(({ name, argv }) => {
-    const store = join(bench.folder(`build-${name}`), 'store');
-    return {
-      name,
-      how: '`build` into its store',
-      commands: () => [
-        { argv: [...argv, 'build', context, '-t', 'hello', '-q'], env: { OCISLIM_HOME: store } },
-      ],
-      forget: () => rmSync(store, { recursive: true, force: true }),
-    };
-  });
+  const places = bench.folder('build');
+  let generation = 0;
+  const begin = async (next: number) => {
+    generation = next;
+    const builder = `FROM ${await bench.golang(next)} AS builder\nWORKDIR /go\nCOPY hello.go .\nRUN go build hello.go\n`;
+    const result = `FROM ${alpine}\nCOPY --from=builder /go/hello /usr/local/bin/hello\n`;
+    writeFileSync(join(context, 'Dockerfile'), `${builder}${result}`);
+  };
+  await begin(0);
+  const all: Builder[] = bench.own.map(({ name, argv }) => ({
+    name,
+    how: '`build` into its store',
+    commands: () => [
+      {
+        argv: [...argv, 'build', context, '-t', 'hello', '-q'],
+        env: { OCISLIM_HOME: join(places, `${name}-${generation}`) },
+      },
+    ],
+  }));
   if (bench.has('buildah')) {
-    const storage = bench.folder('build-buildah');
     all.push({
       name: 'buildah',
       how: '`bud --layers --isolation chroot` into its storage',
-      commands: () => [bud(storage, 'hello', context)],
-      forget: () => {
-        unmountBelow(storage);
-        rmSync(storage, { recursive: true, force: true });
-      },
+      commands: () => [bud(join(places, `buildah-${generation}`), 'hello', context)],
     });
   }
   if (bench.has('BuildKit')) {
@@ -63,7 +61,6 @@ async function openBuilders(bench: Bench): Promise<Builders> {
       name: 'BuildKit',
       how: '`buildctl build` with an image into its store, daemon running',
       commands: () => [solve(buildctl, context, 'type=image,name=localhost/hello')],
-      forget: () => prune(buildctl),
     });
   }
   if (bench.has('docker')) {
@@ -72,10 +69,9 @@ async function openBuilders(bench: Bench): Promise<Builders> {
       name: 'docker',
       how: '`build` into its store, daemon running, without BuildKit',
       commands: () => [docker(env, 'build', '-q', '--network', 'host', '-t', 'hello', context)],
-      forget: () => pruneDocker(env),
     });
   }
-  return { context, all };
+  return { context, begin, all };
 }
 
 interface Kind {
@@ -93,13 +89,13 @@ function buildCase({ state, title, runs, bars }: Kind): Case {
     warmUps: state === 'cold' ? 0 : 1,
     bars,
     open: async (bench) => {
-      const { context, all } = await buildersOf(bench);
+      const { context, begin, all } = await buildersOf(bench);
       const change = (run: number) =>
         writeFileSync(join(context, 'hello.go'), `${HELLO}\nvar changed${run} = ${run}\n`);
-      return all.map(({ forget, ...builder }) => ({
+      return all.map((builder) => ({
         ...builder,
         before: async (run) => {
-          if (state === 'cold') await forget();
+          if (state === 'cold') await begin(run);
           if (state === 'changed' && run >= 0) change(run);
         },
       }));

@@ -11,7 +11,7 @@ export const compile: Case = {
   warmUps: 1,
   bars: [{ of: 'ocislim', what: 'time', against: 'buildah', atMost: 0.2 }],
   open: async (bench) => {
-    const [golang, alpine] = [await bench.golang(), await bench.alpine()];
+    const [golang, alpine] = [await bench.golang(0), await bench.alpine()];
     const context = bench.folder('compile');
     const source = join(context, 'hello');
     cpSync(join(bench.sources, 'testdata/hello-go'), source, { recursive: true });

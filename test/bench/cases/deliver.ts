@@ -214,7 +214,7 @@ async function contendersOf(bench: Bench, label: string, work: Work): Promise<re
       after: async () =>
         work.to === 'archive'
           ? { archive: statSync(scene.archive).size }
-          : { layer: await layerBytes(bench.host, repository, 1) },
+          : { layer: await layerBytes(bench.host, repository, { without: 1 }) },
     });
   }
   return contenders;

@@ -1,10 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { must } from '../../support/cli.ts';
 import { buildah, docker, solve } from '../containers.ts';
 import { layerBytes } from '../images.ts';
-import type { Case, Contender } from '../model.ts';
-import { type Bench, unmountBelow } from '../place.ts';
+import type { Case, Command, Contender } from '../model.ts';
+import type { Bench } from '../place.ts';
 
 /** Pulls an image and unpacks it. Who has no command that stops there also starts `true` in it. */
 export const toolchain: Case = {
@@ -13,84 +12,90 @@ export const toolchain: Case = {
   runs: 3,
   warmUps: 0,
   bars: [{ of: 'ocislim', what: 'time', against: 'BuildKit', atMost: 0.7 }],
-  open: async (bench) => {
-    const golang = await bench.golang();
-    const bytes = await layerBytes(bench.host, 'golang');
-    const contenders = [...own(bench, golang), ...(await peers(bench, golang))];
-    return contenders.map((each) => ({ ...each, after: async () => ({ layer: bytes }) }));
-  },
+  open: async (bench) =>
+    [...own(bench), ...(await peers(bench))].map((each) => ({
+      ...each,
+      after: async () => ({ layer: await layerBytes(bench.host, 'golang', { tag: '0' }) }),
+    })),
 };
 
-function own(bench: Bench, golang: string): readonly Contender[] {
-  return bench.own.map(({ name, argv }) => {
-    const store = join(bench.folder(`toolchain-${name}`), 'store');
-    return {
-      name,
-      how: '`run --entrypoint true IMAGE`: pulls, unpacks into its store, starts',
-      before: () => rmSync(store, { recursive: true, force: true }),
-      commands: () => [
-        { argv: [...argv, 'run', '-q', '--entrypoint', 'true', golang], env: { OCISLIM_HOME: store } },
-      ],
-    };
-  });
+/*
+ * Each run has an image of its own, and a folder that was not there before: on ext4, making files takes several times as
+ * long for some minutes after others were removed, and whoever is next would pay for it.
+ */
+
+function own(bench: Bench): readonly Contender[] {
+  return bench.own.map(({ name, argv }) => ({
+    name,
+    how: '`run --entrypoint true IMAGE`: pulls, unpacks into its store, starts',
+    ...inFolders(bench, name, (store, golang) => [
+      { argv: [...argv, 'run', '-q', '--entrypoint', 'true', golang], env: { OCISLIM_HOME: store } },
+    ]),
+  }));
 }
 
-async function peers(bench: Bench, golang: string): Promise<readonly Contender[]> {
-  const all: Contender[] = [];
-  const emptied = (name: string) => {
-    const folder = bench.folder(`toolchain-${name}`);
-    const before = () => {
-      unmountBelow(folder);
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder);
-    };
-    return { folder, before };
+/** Commands for an image and a folder, another in each run. */
+function inFolders(
+  bench: Bench,
+  name: string,
+  commands: (folder: string, golang: string) => readonly Command[],
+): Pick<Contender, 'before' | 'commands'> {
+  const places: { readonly folder: string; readonly golang: string }[] = [];
+  return {
+    before: async (run) => {
+      places[run] = { folder: bench.folder(`toolchain-${name}`), golang: await bench.golang(run) };
+    },
+    commands: (run) => {
+      const place = places[run];
+      return place === undefined ? [] : commands(place.folder, place.golang);
+    },
   };
+}
+
+async function peers(bench: Bench): Promise<readonly Contender[]> {
+  const all: Contender[] = [];
   if (bench.has('crane')) {
-    const { folder, before } = emptied('crane');
     const script = 'crane export "$1" - | tar -x -C "$2"';
     all.push({
       name: 'crane',
       how: '`export` piped into `tar -x`: pulls and unpacks, keeps no layers',
-      before,
-      commands: () => [{ argv: ['sh', '-c', script, 'sh', golang, folder] }],
+      ...inFolders(bench, 'crane', (folder, golang) => [
+        { argv: ['sh', '-c', script, 'sh', golang, folder] },
+      ]),
     });
   }
   if (bench.has('umoci')) {
-    const { folder, before } = emptied('umoci');
-    const image = `${join(folder, 'layout')}:golang`;
     all.push({
       name: 'umoci',
       how: '`skopeo copy` into a layout and `umoci unpack`: pulls and unpacks',
-      before,
-      commands: () => [
-        { argv: ['skopeo', 'copy', '-q', '--src-tls-verify=false', `docker://${golang}`, `oci:${image}`] },
-        { argv: ['umoci', 'unpack', '--image', image, join(folder, 'bundle')] },
-      ],
+      ...inFolders(bench, 'umoci', (folder, golang) => {
+        const image = `${join(folder, 'layout')}:golang`;
+        return [
+          { argv: ['skopeo', 'copy', '-q', '--src-tls-verify=false', `docker://${golang}`, `oci:${image}`] },
+          { argv: ['umoci', 'unpack', '--image', image, join(folder, 'bundle')] },
+        ];
+      }),
     });
   }
   if (bench.has('buildah')) {
-    const { folder, before } = emptied('buildah');
-    const from = ['from', '-q', '--tls-verify=false', '--name', 'bench', golang];
     all.push({
       name: 'buildah',
       how: '`from` and `run true`: pulls, unpacks into its storage, starts',
-      before,
-      commands: () => [
-        buildah(folder, ...from),
+      ...inFolders(bench, 'buildah', (folder, golang) => [
+        buildah(folder, 'from', '-q', '--tls-verify=false', '--name', 'bench', golang),
         buildah(folder, 'run', '--isolation', 'chroot', 'bench', 'true'),
-      ],
+      ]),
     });
   }
   if (bench.has('BuildKit')) {
     const { buildctl } = await bench.buildKit();
-    const context = bench.folder('toolchain-buildkit');
-    writeFileSync(join(context, 'Dockerfile'), `FROM ${golang}\nRUN ["true"]\n`);
     all.push({
       name: 'BuildKit',
       how: '`buildctl build` of FROM and `RUN true`, daemon running: pulls, unpacks, starts',
-      before: () => prune(buildctl),
-      commands: () => [solve(buildctl, context)],
+      ...inFolders(bench, 'buildkit', (context, golang) => {
+        writeFileSync(join(context, 'Dockerfile'), `FROM ${golang}\nRUN ["true"]\n`);
+        return [solve(buildctl, context)];
+      }),
     });
   }
   if (bench.has('docker')) {
@@ -98,19 +103,8 @@ async function peers(bench: Bench, golang: string): Promise<readonly Contender[]
     all.push({
       name: 'docker',
       how: '`pull`, daemon running: pulls and unpacks',
-      before: () => pruneDocker(env),
-      commands: () => [docker(env, 'pull', '-q', golang)],
+      ...inFolders(bench, 'docker', (_, golang) => [docker(env, 'pull', '-q', golang)]),
     });
   }
   return all;
-}
-
-/** Takes all that buildkitd keeps. */
-export async function prune([command = '', ...args]: readonly string[]): Promise<void> {
-  await must(command, [...args, 'prune', '--all']);
-}
-
-/** Takes all images of a dockerd, and what it built them from. */
-export async function pruneDocker(env: NodeJS.ProcessEnv): Promise<void> {
-  await must('docker', ['system', 'prune', '--all', '--force'], { env });
 }
