@@ -102,6 +102,11 @@ export class GunzipAhead {
     file.isWaiting = true;
     file.source.ready(wanted - 1).then(
       (available) => {
+        if (available < wanted) {
+          const why = `${available} bytes of ${file.job.size}: cut short`;
+          this.#fail(new OcislimError('OCISLIM_ARCHIVE_INVALID', why));
+          return;
+        }
         file.available = available;
         file.isWaiting = false;
         this.#fill();

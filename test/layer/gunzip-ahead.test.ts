@@ -98,6 +98,18 @@ describe('files that are decompressed ahead', () => {
     ahead.end();
   });
 
+  it('fail where less is written than was said', async () => {
+    const path = join(tempDir(), 'layer');
+    writeFileSync(path, packed.subarray(0, 1000));
+    const growing = new GrowingFile(path);
+    const ahead = new GunzipAhead();
+    const { tar } = ahead.open(growing, packed.length);
+    growing.grow(1000);
+    growing.end();
+    await expect(bytesOf(tar)).rejects.toMatchObject({ code: 'OCISLIM_ARCHIVE_INVALID' });
+    ahead.end();
+  });
+
   it.each([
     ['is damaged', (bytes: Buffer) => Buffer.concat([bytes, Buffer.from('something else')])],
     ['was cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length - 9)],
