@@ -120,6 +120,7 @@ export type {
   Image,
   Index,
   Layer,
+  LocalFile,
   Opaque,
   OpenOptions,
 } from './image/model.ts';

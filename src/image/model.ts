@@ -8,6 +8,8 @@ import type { Descriptor, Digest, ImageConfig, IndexManifest, Manifest } from '#
 
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Whoever reads has no use for a chunk once it asks for the next, so that memory may be used again. */
+  readonly transient?: boolean | undefined;
 }
 
 /** Where in a registry a blob is known to be, so that another repository of that registry can mount it. */

@@ -18,46 +18,35 @@ export interface VerifierOptions {
   readonly onMismatch?: (() => void) | undefined;
 }
 
-/**
- * Passes bytes on and fails as soon as there are more than promised, or at the end when size or digest are wrong.
- * The last chunk has left before the digest is known: a consumer must not act on content until the stream ended well.
- */
-export class Verifier extends Transform {
-  readonly #hash;
+/** Tells whether bytes that pass by are what is expected. */
+export class Check {
   readonly expected: Expected;
+  readonly #hash;
   readonly #what: string;
   readonly #options: VerifierOptions;
   #seen = 0;
 
   constructor(expected: Expected, what: string = expected.digest, options: VerifierOptions = {}) {
-    super();
     this.#options = options;
     this.#hash = createHash(digestAlgorithm(expected.digest));
     this.expected = expected;
     this.#what = what;
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  /** @throws as soon as there are more than expected */
+  take(chunk: Uint8Array): void {
     this.#seen += chunk.length;
-    if (this.#seen > this.expected.size) {
-      done(this.#wrongSize(`at least ${this.#seen}`));
-      return;
-    }
+    if (this.#seen > this.expected.size) throw this.#wrongSize(`at least ${this.#seen}`);
     this.#hash.update(chunk);
-    done(null, chunk);
   }
 
-  override _flush(done: TransformCallback): void {
-    if (this.#seen !== this.expected.size) {
-      done(this.#wrongSize(String(this.#seen)));
-      return;
-    }
+  /** After the last. @throws where size or digest are wrong */
+  end(): void {
+    if (this.#seen !== this.expected.size) throw this.#wrongSize(String(this.#seen));
     const actual = this.#hash.digest('hex');
-    if (actual === digestHex(this.expected.digest)) done();
-    else {
-      const why = `content has digest ${actual.slice(0, 12)}…, expected ${this.expected.digest}`;
-      done(this.#mismatch('OCISLIM_DIGEST_MISMATCH', why));
-    }
+    if (actual === digestHex(this.expected.digest)) return;
+    const why = `content has digest ${actual.slice(0, 12)}…, expected ${this.expected.digest}`;
+    throw this.#mismatch('OCISLIM_DIGEST_MISMATCH', why);
   }
 
   #wrongSize(actual: string): OcislimError {
@@ -69,6 +58,43 @@ export class Verifier extends Transform {
     return new OcislimError(this.#options.code ?? code, `${this.#what}: ${why}`, {
       hint: this.#options.hint,
     });
+  }
+}
+
+/**
+ * Passes bytes on and fails as soon as there are more than promised, or at the end when size or digest are wrong.
+ * The last chunk has left before the digest is known: a consumer must not act on content until the stream ended well.
+ */
+export class Verifier extends Transform {
+  readonly #check: Check;
+
+  constructor(...what: ConstructorParameters<typeof Check>) {
+    super();
+    this.#check = new Check(...what);
+  }
+
+  get expected(): Expected {
+    return this.#check.expected;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      this.#check.take(chunk);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    done(null, chunk);
+  }
+
+  override _flush(done: TransformCallback): void {
+    try {
+      this.#check.end();
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    done();
   }
 }
 

@@ -5,7 +5,7 @@ import { layerStream } from '../layer/build.ts';
 import type { CompressionChoice } from '../layer/compression.ts';
 import type { Entry } from '../layer/entry.ts';
 import { isoTime } from '../lib/time.ts';
-import type { GrowingFile } from '../store/growing-file.ts';
+import { type GrowingFile, transientChunks } from '../store/growing-file.ts';
 import type { Context } from '../transports/context.ts';
 import type { SendAhead } from '../transports/registry.ts';
 import type { Base } from './base.ts';
@@ -68,7 +68,7 @@ export async function storeLayer(
     const { stream, result } = layerStream(entries, { compression, signal, onBytes });
     let tell: ((digest: Digest) => void) | undefined;
     const onGrowing = (file: GrowingFile) => {
-      tell = sendAhead?.(file.chunks());
+      tell = sendAhead?.(transientChunks(file));
     };
     const isSent = sendAhead !== undefined && size >= LARGE;
     const stored = await store.put(stream, { signal, size, ...(isSent && { onGrowing }) });

@@ -187,7 +187,7 @@ async function write(asked: ClientRequest, body: AsyncIterable<Uint8Array>): Pro
   try {
     for await (const chunk of body) {
       if (asked.destroyed) return;
-      if (!asked.write(chunk)) await drained(asked);
+      await written(asked, chunk);
     }
     asked.end();
   } catch (error) {
@@ -195,13 +195,15 @@ async function write(asked: ClientRequest, body: AsyncIterable<Uint8Array>): Pro
   }
 }
 
-function drained(asked: ClientRequest): Promise<void> {
+/** Writes a chunk, whose memory is free for other use then. */
+function written(asked: ClientRequest, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      asked.off('drain', done).off('close', done);
+      asked.off('close', done);
       resolve();
     };
-    asked.on('drain', done).on('close', done);
+    asked.on('close', done);
+    asked.write(chunk, done);
   });
 }
 

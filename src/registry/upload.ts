@@ -282,7 +282,7 @@ async function openFrom(
 ): Promise<Readable | Uint8Array> {
   if (blob.bytes !== undefined) return blob.bytes.subarray(from, to);
   const { size } = blob.descriptor;
-  if (from === 0 && to === size) return blob.open({ signal });
+  if (from === 0 && to === size) return blob.open({ signal, transient: true });
   const opened = await (blob.openAt?.(from, { signal }) ?? blob.open({ signal }));
   const skipped = blob.openAt === undefined ? from : 0;
   return Readable.from(slice(opened, skipped, to - from), { objectMode: false });

@@ -1,6 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { LocalFile } from '../image/model.ts';
+import { chunkRing } from '../lib/chunk-ring.ts';
 import { signalled } from '../lib/signalled.ts';
+import type { Check } from '../lib/verify.ts';
 
 /** Bytes that are read at once. */
 const CHUNK = 256 * 1024;
@@ -47,21 +49,34 @@ export class GrowingFile implements LocalFile {
     if (this.#size <= seen && this.#end !== undefined && 'error' in this.#end) throw this.#end.error;
     return this.#size;
   }
+}
 
-  /** All its bytes, as they come. @throws what it ended with */
-  async *chunks(): AsyncGenerator<Buffer> {
-    const file = this.open();
-    try {
-      for (let at = 0, size = await this.ready(0); size > at; ) {
-        const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
-        // What was written a moment ago is still in memory.
-        const count = readSync(file, chunk, 0, chunk.length, at);
-        at += count;
-        yield chunk.subarray(0, count);
-        if (at === size) size = await this.ready(at);
-      }
-    } finally {
-      closeSync(file);
+/**
+ * All the bytes of a file, as they come; a chunk is good until the next is asked for.
+ * @param check gets them as well
+ * @throws what keeps them from coming, and what is wrong with them
+ */
+export async function* transientChunks(
+  file: LocalFile,
+  check?: Check,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const handle = file.open();
+  const memory = chunkRing(CHUNK);
+  try {
+    for (let at = 0, size = await file.ready(0); size > at; ) {
+      signal?.throwIfAborted();
+      // What was written a moment ago is still in memory.
+      const chunk = memory();
+      const count = readSync(handle, chunk, 0, Math.min(CHUNK, size - at), at);
+      if (count === 0) break;
+      at += count;
+      check?.take(chunk.subarray(0, count));
+      yield chunk.subarray(0, count);
+      if (at === size) size = await file.ready(at);
     }
+    check?.end();
+  } finally {
+    closeSync(handle);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import {
   type Descriptor,
   type Digest,
@@ -28,10 +28,10 @@ import { OcislimError, systemCode } from '../lib/errors.ts';
 import { linkFile } from '../lib/link-file.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
-import { type Expected, isMismatch, Verifier } from '../lib/verify.ts';
+import { Check, type Expected, isMismatch, Verifier } from '../lib/verify.ts';
 import { Beside } from './beside.ts';
 import { checkBlob } from './check-blob.ts';
-import type { GrowingFile } from './growing-file.ts';
+import { type GrowingFile, transientChunks } from './growing-file.ts';
 import { download, type IngestOptions, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
 import { Names } from './names.ts';
@@ -212,8 +212,15 @@ export class Store implements BlobSource {
     const { digest } = descriptor;
     const hint = 'it was set aside: pull or pack the image again';
     const onMismatch = () => this.#setAside(digest);
-    const verifier = new Verifier(descriptor, `store: ${digest} is damaged`, { hint, onMismatch });
-    if (this.#sizeOf(digest) <= SMALL) {
+    const what = `store: ${digest} is damaged`;
+    const size = this.#sizeOf(digest);
+    if (size > SMALL && options.transient === true) {
+      const check = new Check(descriptor, what, { hint, onMismatch });
+      const file = await this.file(descriptor);
+      return Readable.from(transientChunks(file, check, options.signal), { highWaterMark: 1 });
+    }
+    const verifier = new Verifier(descriptor, what, { hint, onMismatch });
+    if (size <= SMALL) {
       verifier.end(readFileSync(this.#blobPath(digest)));
       return verifier;
     }

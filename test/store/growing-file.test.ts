@@ -1,7 +1,7 @@
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GrowingFile } from '../../src/store/growing-file.ts';
+import { GrowingFile, transientChunks } from '../../src/store/growing-file.ts';
 import { tempDir } from '../support/temp.ts';
 
 function growing() {
@@ -18,7 +18,7 @@ function growing() {
 describe('a file that is being written', () => {
   it('is read as it comes', async () => {
     const { file, write } = growing();
-    const chunks = file.chunks();
+    const chunks = transientChunks(file);
     for (const text of ['one', 'two']) {
       const next = chunks.next();
       write(text);
@@ -33,12 +33,12 @@ describe('a file that is being written', () => {
     const { path, file, write } = growing();
     const large = 'x'.repeat(600_000);
     write(large);
-    const chunks = file.chunks();
+    const chunks = transientChunks(file);
     const first = await chunks.next();
     renameSync(path, `${path}.done`);
     file.end();
-    const read = [first.value ?? Buffer.alloc(0)];
-    for await (const chunk of chunks) read.push(chunk);
+    const read = [Buffer.from(first.value ?? Buffer.alloc(0))];
+    for await (const chunk of chunks) read.push(Buffer.from(chunk));
     expect(Buffer.concat(read).toString()).toBe(large);
   });
 
@@ -46,7 +46,7 @@ describe('a file that is being written', () => {
     const { file, write } = growing();
     write('one');
     file.end({ error: new Error('disk full') });
-    const chunks = file.chunks();
+    const chunks = transientChunks(file);
     expect((await chunks.next()).value?.toString()).toBe('one');
     await expect(chunks.next()).rejects.toThrow('disk full');
   });

@@ -260,6 +260,52 @@ describe('a download', () => {
   });
 });
 
+describe('large content for a reader that is done with each chunk', () => {
+  const large = Buffer.concat(
+    Array.from({ length: 50_000 }, (_, at) => createHash('sha256').update(`${at}`).digest()),
+  );
+  const expected = { mediaType: MediaType.LayerGzip, digest: sha256(large), size: large.length };
+
+  it('is all there, in memory that is used again', async () => {
+    const store = await Store.open(tempDir());
+    await store.put(streamOf(large, 65_536));
+    const memory = new Set<ArrayBufferLike>();
+    const read: Buffer[] = [];
+    for await (const chunk of await store.open(expected, { transient: true })) {
+      memory.add((chunk as Buffer).buffer);
+      read.push(Buffer.from(chunk as Buffer));
+    }
+    expect(Buffer.concat(read).equals(large)).toBe(true);
+    expect(read.length).toBeGreaterThan(4);
+    expect(memory.size).toBeLessThanOrEqual(4);
+  });
+
+  it('is verified, and set aside where it is damaged', async () => {
+    const store = await Store.open(tempDir());
+    await store.put(streamOf(large, 65_536));
+    const path = join(store.root, 'blobs/sha256', digestHex(expected.digest));
+    await chmod(path, 0o644);
+    for (const damaged of [Buffer.from(large).fill(0, 100, 200), large.subarray(0, large.length - 1)]) {
+      await writeFile(path, damaged);
+      const read = async () => bytesOf(await store.open(expected, { transient: true }));
+      await expect(read()).rejects.toMatchObject({
+        code: expect.stringMatching(/^OCISLIM_(DIGEST|SIZE)_MISMATCH$/),
+        message: expect.stringContaining(`store: ${expected.digest} is damaged`),
+      });
+      expect(store.has(expected.digest)).toBe(false);
+    }
+  });
+
+  it('ends where it is told to stop', async () => {
+    const store = await Store.open(tempDir());
+    await store.put(streamOf(large, 65_536));
+    const controller = new AbortController();
+    const stream = await store.open(expected, { transient: true, signal: controller.signal });
+    controller.abort(new Error('stop'));
+    await expect(bytesOf(stream)).rejects.toThrow('stop');
+  });
+});
+
 describe('content that is damaged', () => {
   async function damaged() {
     const store = await Store.open(tempDir());
