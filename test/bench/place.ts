@@ -111,7 +111,7 @@ function once<Value>(make: () => Value): () => Value {
 }
 
 /** buildah and buildkitd leave folders mounted, the innermost of which come first here. */
-export function unmountBelow(folder: string): void {
+function unmountBelow(folder: string): void {
   const script = `awk -v under="$1/" 'index($2, under) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount`;
   spawnSync('sh', ['-c', script, 'sh', folder]);
 }
