@@ -30,7 +30,7 @@ const shared = {
 
 /** Packages that few commands need, each in a file of its own, which is read when it is asked for; of one the WebAssembly alone. */
 const SELDOM = Object.keys(dependencies).filter(
-  (name) => !['commander', 'p-map', 'valibot', '@bokuweb/zstd-wasm'].includes(name),
+  (name) => !['commander', 'p-map', 'smol-toml', 'valibot', '@bokuweb/zstd-wasm'].includes(name),
 );
 
 await webAssembly('src/layer/deflate', 48);

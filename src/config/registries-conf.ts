@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import * as v from 'valibot';
 import { OcislimError, systemCode } from '../lib/errors.ts';
+import { lazily } from '../lib/lazily.ts';
 import { parseReference } from '../registry/reference.ts';
 
 /** What containers-registries.conf(5) says about the registries and names that ocislim asks about. */
@@ -69,10 +70,32 @@ const schema = v.object({
 });
 
 /**
- * Reads one file of containers-registries.conf(5); keys it does not know are passed over, as newer versions add some.
+ * Reads one file of containers-registries.conf(5); keys it does not know are passed over, as newer versions add some. Files
+ * of aliases alone, of which distributions have long ones, are read once somebody asks for an alias.
  * @throws OCISLIM_CONFIG_INVALID naming the file and what is wrong in it
  */
 export function parseRegistriesConf(content: string, file: string): RegistriesConfig {
+  const lines = content.split('\n').map((line) => line.trim());
+  const [first, ...others] = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  if (first === undefined) return noRegistriesConfig;
+  if (first !== '[aliases]' || others.some((line) => line.startsWith('['))) return parseWhole(content, file);
+  return withAliases([], () => parseWhole(content, file).aliases);
+}
+
+function withAliases(
+  rules: readonly RegistryRule[],
+  read: () => RegistriesConfig['aliases'],
+): RegistriesConfig {
+  const aliases = lazily(read);
+  return {
+    rules,
+    get aliases() {
+      return aliases();
+    },
+  };
+}
+
+function parseWhole(content: string, file: string): RegistriesConfig {
   let table: unknown;
   try {
     table = parseToml(content);
@@ -147,15 +170,15 @@ function checkedAliases(aliases: Readonly<Record<string, string>>, file: string)
 /** Joins files, the later of which overrule the earlier, prefix by prefix and alias by alias. */
 export function mergeRegistriesConfigs(configs: readonly RegistriesConfig[]): RegistriesConfig {
   const rules = new Map<string, RegistryRule>();
-  const aliases = new Map<string, string>();
-  for (const config of configs) {
-    for (const rule of config.rules) rules.set(rule.prefix, rule);
-    for (const [name, target] of Object.entries(config.aliases)) {
+  for (const config of configs) for (const rule of config.rules) rules.set(rule.prefix, rule);
+  return withAliases([...rules.values()], () => {
+    const aliases = new Map<string, string>();
+    for (const [name, target] of configs.flatMap((config) => Object.entries(config.aliases))) {
       if (target === '') aliases.delete(name);
       else aliases.set(name, target);
     }
-  }
-  return { rules: [...rules.values()], aliases: Object.fromEntries(aliases) };
+    return Object.fromEntries(aliases);
+  });
 }
 
 export interface RegistriesConfOptions {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { systemCode } from './errors.ts';
@@ -22,6 +21,7 @@ export async function removeTree(path: string): Promise<void> {
  */
 async function removedAsRange(path: string): Promise<boolean> {
   if (process.platform !== 'linux') return false;
+  const { execFile } = await import('node:child_process');
   const range = ['--user', '--map-auto', '--map-root-user', '--'];
   return promisify(execFile)('unshare', [...range, 'rm', '-rf', '--', path]).then(
     () => true,

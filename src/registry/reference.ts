@@ -12,7 +12,7 @@ export interface Reference {
 }
 
 export interface ParseOptions {
-  /** Short names and what they stand for, as in the `[aliases]` table of registries.conf. */
+  /** Short names and what they stand for, as in the `[aliases]` table of registries.conf; asked for short names alone. */
   readonly aliases?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -31,7 +31,7 @@ const TAG_LIMIT = 128;
  * `ghcr.io/me/app@sha256:…`, `[::1]:5000/app`. Time is linear in the length, which is limited.
  * @throws OCISLIM_REFERENCE_INVALID with what is wrong with it.
  */
-export function parseReference(text: string, { aliases }: ParseOptions = {}): Reference {
+export function parseReference(text: string, options: ParseOptions = {}): Reference {
   if (text.length > REFERENCE_LIMIT) throw invalid(text, `${text.length} characters long`);
   const at = text.indexOf('@');
   const name = at < 0 ? text : text.slice(0, at);
@@ -39,7 +39,7 @@ export function parseReference(text: string, { aliases }: ParseOptions = {}): Re
   checkObvious(text, name);
 
   const { host, path, tag } = split(name);
-  const aliased = host === undefined ? lookUp(aliases, path) : undefined;
+  const aliased = host === undefined ? lookUp(options.aliases, path) : undefined;
   const { registry, repository } =
     aliased === undefined ? qualified(text, host, path) : parseReference(aliased);
   if (tag !== undefined) checkTag(text, tag);

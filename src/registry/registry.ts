@@ -218,7 +218,7 @@ export function openRegistry(options: RegistryOptions): Registry {
         },
       };
     },
-    parse: (text) => parseReference(text, { aliases: config.aliases }),
+    parse: (text) => parseReference(text, config),
     ping: async (registry, credential, open = {}) => {
       const { origin } = endpointsOf({ registry, repository: '' });
       const server = await serverOf(origin, open);

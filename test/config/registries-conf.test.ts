@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   loadRegistriesConfig,
   mergeRegistriesConfigs,
+  noRegistriesConfig,
   parseRegistriesConf,
 } from '../../src/config/registries-conf.ts';
 import { routeOf } from '../../src/config/registry-routes.ts';
@@ -33,7 +34,20 @@ describe('parseRegistriesConf', () => {
   });
 
   test('refuses an alias of something that is no name', () => {
-    expect(() => parseRegistriesConf('[aliases]\nx = "UPPER/case"', 'f')).toThrow(/^f: alias "x"/);
+    expect(() => parseRegistriesConf('[aliases]\nx = "UPPER/case"', 'f').aliases).toThrow(/^f: alias "x"/);
+  });
+
+  test('reads a file of aliases alone once somebody asks for one', () => {
+    const broken = '# by hand\n[aliases]\nx = not TOML';
+    const config = mergeRegistriesConfigs([parseRegistriesConf(broken, 'f'), noRegistriesConfig]);
+    expect(parseReference('quay.io/x', config).repository).toBe('x');
+    expect(() => parseReference('x', config)).toThrow('f: not TOML');
+    const rule = '[[registry]]\nprefix = "quay.io"\nblocked = true';
+    for (const both of [`[aliases]\nx = "quay.io/x"\n${rule}`, `${rule}\n[aliases]\nx = "quay.io/x"`])
+      expect(parseRegistriesConf(both, 'f')).toMatchObject({
+        rules: [{ prefix: 'quay.io', blocked: true }],
+        aliases: { x: 'quay.io/x' },
+      });
   });
 
   test('does not read unqualified-search-registries', () => {
