@@ -50,6 +50,11 @@ export class GunzipAhead {
     this.#pool = workerPool(INFLATE_WORKER, loadInflate(), 1);
   }
 
+  /** Whether the thread does start; where it does not, nothing is to be opened. */
+  comesUp(): Promise<boolean> {
+    return this.#pool.comesUp();
+  }
+
   /**
    * A chunk of the tar is good until the next is asked for.
    * @param size of the file once all of it is there, in bytes

@@ -19,8 +19,9 @@ export interface OpenTar extends MeasuredTar {
 
 /**
  * The tars of layers, one after the other, each to be read to its end before the next is asked for. Large ones that are
- * local files are decompressed on another thread, ahead of who reads them, unless `OCISLIM_WORKERS` says 0. The digests of
- * their compressed bytes are not checked then: who reads a tar is to compare the digest of what came out of it.
+ * local files are decompressed on another thread, ahead of who reads them, unless `OCISLIM_WORKERS` says 0 or there can be no
+ * other thread. The digests of their compressed bytes are not checked then: who reads a tar is to compare the digest of what
+ * came out of it.
  * @throws what opening a layer throws
  */
 export async function* openTars(
@@ -32,6 +33,7 @@ export async function* openTars(
     if (layer?.file === undefined || !isWorthAThread(layer)) return undefined;
     thread ??= gunzipAhead();
     const ahead = await thread;
+    if (!(await ahead.comesUp())) return undefined;
     return ahead.open(await layer.file(), layer.descriptor.size, options.onBytes);
   };
   try {

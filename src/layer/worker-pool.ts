@@ -1,10 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { OcislimError } from '../lib/errors.ts';
+import { signalled } from '../lib/signalled.ts';
 
 /** Threads that do one kind of job. They do not keep the process alive unless there is something to do. */
 export interface WorkerPool<Job, Result> {
   /** Whether a worker has started. What is given to the pool before waits for one. */
   readonly isReady: boolean;
+  /** Whether one does start, or all have come to nothing. */
+  comesUp(): Promise<boolean>;
   /**
    * Results come as they are done. `moved` is memory of the job that the worker gets for good.
    * @throws OCISLIM_INTERNAL when a worker ends before its time, OCISLIM_INTERRUPTED after the end of the pool
@@ -36,11 +39,14 @@ export function workerPool<Job, Result>(
   const idle: Worker[] = [];
   let isReady = false;
   let ended: Error | undefined;
+  const decided = signalled();
+  let isAwaited = false;
 
   const stop = (error: Error) => {
     if (ended !== undefined) return;
     ended = error;
     signal?.removeEventListener('abort', end);
+    decided.give();
     for (const task of [...busy.values(), ...queue]) task.reject(error);
     busy.clear();
     queue.length = 0;
@@ -55,7 +61,7 @@ export function workerPool<Job, Result>(
       }),
     );
   const holdProcess = () => {
-    const isAtWork = busy.size + queue.length > 0;
+    const isAtWork = busy.size + queue.length > 0 || (isAwaited && !isReady);
     for (const worker of workers) isAtWork ? worker.ref() : worker.unref();
   };
   const handOut = () => {
@@ -74,6 +80,7 @@ export function workerPool<Job, Result>(
     const worker = new Worker(script, { eval: true, workerData: data, execArgv: [], env: {} });
     worker.on('message', (result: Result) => {
       isReady = true;
+      decided.give();
       busy.get(worker)?.resolve(result);
       busy.delete(worker);
       idle.push(worker);
@@ -86,12 +93,24 @@ export function workerPool<Job, Result>(
     return worker;
   };
 
-  const workers = Array.from({ length: count }, start);
+  const workers: Worker[] = [];
+  try {
+    while (workers.length < count) workers.push(start());
+  } catch (error) {
+    // Where there may be no more threads.
+    failed(error as Error);
+  }
   signal?.addEventListener('abort', end, { once: true });
   if (signal?.aborted) end();
   return {
     get isReady() {
       return isReady;
+    },
+    comesUp: async () => {
+      isAwaited = true;
+      if (ended === undefined) holdProcess();
+      await decided.given;
+      return ended === undefined;
     },
     run: (job, moved) =>
       new Promise((resolve, reject) => {

@@ -39,6 +39,14 @@ describe('workerPool', () => {
     const pool = workerPool<number, number>(script, 2, 2, never);
     await expect(pool.run(1, [])).rejects.toMatchObject({ code: 'OCISLIM_INTERNAL' });
     expect(pool.isReady).toBe(false);
+    expect(await pool.comesUp()).toBe(false);
+  });
+
+  it('tells that a worker comes up', async () => {
+    const pool = workerPool<number, number>(DOUBLE, 2, 1, never);
+    expect([pool.isReady, await pool.comesUp(), pool.isReady]).toEqual([false, true, true]);
+    pool.end();
+    expect(await pool.comesUp()).toBe(false);
   });
 
   it('is interrupted by its signal, also one that came before', async () => {
