@@ -35,18 +35,27 @@ export class GrowingFile implements LocalFile {
     this.#tell();
   }
 
+  get #failed(): { readonly error?: unknown } | undefined {
+    return this.#end !== undefined && 'error' in this.#end ? this.#end : undefined;
+  }
+
   #tell(): void {
     this.#changed.give();
     this.#changed = signalled();
   }
 
   open(): number {
-    return openSync(this.#path, 'r');
+    try {
+      return openSync(this.#path, 'r');
+    } catch (error) {
+      // What went wrong is why it is gone.
+      throw this.#failed === undefined ? error : this.#failed.error;
+    }
   }
 
   async ready(seen: number): Promise<number> {
     while (this.#size <= seen && this.#end === undefined) await this.#changed.given;
-    if (this.#size <= seen && this.#end !== undefined && 'error' in this.#end) throw this.#end.error;
+    if (this.#size <= seen && this.#failed !== undefined) throw this.#failed.error;
     return this.#size;
   }
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GrowingFile, transientChunks } from '../../src/store/growing-file.ts';
@@ -49,5 +49,13 @@ describe('a file that is being written', () => {
     const chunks = transientChunks(file);
     expect((await chunks.next()).value?.toString()).toBe('one');
     await expect(chunks.next()).rejects.toThrow('disk full');
+  });
+
+  it('tells why it was not written to one that comes after it is gone', () => {
+    const { path, file, write } = growing();
+    write('one');
+    file.end({ error: new Error('disk full') });
+    rmSync(path);
+    expect(() => file.open()).toThrow('disk full');
   });
 });

@@ -1,7 +1,16 @@
 import { INPUT, INPUT_SIZE, OUTPUT, OVERRUN, PIECE_SIZE } from './layout';
 import { makeMeanings } from './meanings';
-import { begin, ENDED, inflate, inputAt, moveInput, outputAt, rewindOutput } from './stream';
-import { DAMAGED, NEEDS_INPUT } from './stream';
+import {
+  begin,
+  DAMAGED,
+  ENDED,
+  inflate,
+  inputAt,
+  moveInput,
+  NEEDS_INPUT,
+  outputAt,
+  rewindOutput,
+} from './stream';
 
 export const input: usize = INPUT;
 export const inputSize: u32 = INPUT_SIZE;
