@@ -114,7 +114,7 @@ async function exchange(
     const sent = exactly(body, opened, (error) => {
       broken = error;
     });
-    void write(asked, sent);
+    void write(asked, sent, body.size);
   }
   const response = await answer.catch((error: unknown) => {
     // What broke the source of the body matters more than that the request broke with it.
@@ -183,11 +183,19 @@ function failure(code: string, message: string): Error {
  * Writes a body as fast as the server takes it; the request tells what goes wrong. By hand, since `stream.pipeline` makes an
  * error of each end, which takes longer than sending a small body.
  */
-async function write(asked: ClientRequest, body: AsyncIterable<Uint8Array>): Promise<void> {
+async function write(
+  asked: ClientRequest,
+  body: AsyncIterable<Uint8Array>,
+  size = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  let left = size;
   try {
     for await (const chunk of body) {
       if (asked.destroyed) return;
-      await written(asked, chunk);
+      left -= chunk.length;
+      // After the last nothing more is read into its memory; and the answer may be there before it is known to be gone.
+      if (left > 0) await written(asked, chunk);
+      else asked.write(chunk);
     }
     asked.end();
   } catch (error) {
