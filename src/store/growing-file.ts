@@ -29,9 +29,9 @@ export class GrowingFile implements LocalFile {
     this.#tell();
   }
 
-  /** Nothing more will come; with an error: because that went wrong. */
+  /** Nothing more will come; with an error: because that went wrong, or all that came is not what it should be. */
   end(end: { readonly error?: unknown } = {}): void {
-    this.#end ??= end;
+    if (this.#failed === undefined) this.#end = end;
     this.#tell();
   }
 

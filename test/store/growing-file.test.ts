@@ -58,4 +58,13 @@ describe('a file that is being written', () => {
     rmSync(path);
     expect(() => file.open()).toThrow('disk full');
   });
+
+  it('may turn out wrong once all of it is there: then that is why it is gone', () => {
+    const { path, file, write } = growing();
+    write('one');
+    file.end();
+    file.end({ error: new Error('another digest') });
+    rmSync(path);
+    expect(() => file.open()).toThrow('another digest');
+  });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { digestHex, MediaType, sha256 } from '#oci-spec-types';
-import type { Blob } from '../../src/image/model.ts';
+import type { Blob, LocalFile } from '../../src/image/model.ts';
 import { writeBytesAtomically } from '../../src/lib/atomic-file.ts';
 import { OcislimError } from '../../src/lib/errors.ts';
 import { silent } from '../../src/lib/progress.ts';
@@ -257,6 +257,20 @@ describe('a download', () => {
     await Promise.all(Array.from({ length: 8 }, () => runChild('ensure', store.root, log)));
     expect(readFileSync(log, 'utf8')).toBe('fetched\n');
     expect(partial(store)).toEqual([]);
+  });
+});
+
+describe('content that is read while it comes', () => {
+  it.each(['from its start', 'from any byte on'])('and turns out wrong tells so: %s', async (how) => {
+    const store = await Store.open(tempDir());
+    const wrong = async () => streamOf(Buffer.from('CONTENT of a blob'));
+    const blob: Blob = { descriptor, open: wrong, ...(how === 'from its start' ? {} : { openAt: wrong }) };
+    const files: LocalFile[] = [];
+    const fetched = store.ensure(blob, { onGrowing: (file) => void files.push(file) });
+    await expect(fetched).rejects.toMatchObject({ code: 'OCISLIM_DIGEST_MISMATCH' });
+    expect(files).toHaveLength(2);
+    for (const file of files)
+      expect(() => file.open()).toThrow(expect.objectContaining({ code: 'OCISLIM_DIGEST_MISMATCH' }));
   });
 });
 
