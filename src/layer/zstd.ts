@@ -5,17 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { lazily } from '../lib/lazily.ts';
 import { type CompressorOptions, inOrder, type PieceBytes } from './in-order.ts';
 import { type PieceMemory, pieceMemory } from './piece-memory.ts';
-
-// What is used of the WebAssembly JavaScript interface, which the types of Node 20 do not have.
-declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array);
-  }
-  class Instance {
-    constructor(module: Module, imports: object);
-    readonly exports: object;
-  }
-}
+import { WebAssembly, type WebAssemblyModule } from './web-assembly.ts';
 
 /** What the module exports, under the names that this version of the package gives it. */
 interface Exports {
@@ -49,7 +39,7 @@ interface Piece extends PieceBytes {
 
 interface Zstd {
   /** The compiled code, for other threads. */
-  readonly module: WebAssembly.Module;
+  readonly module: WebAssemblyModule;
   /** The most bytes that a frame can take. */
   readonly frameBound: number;
   /** The frame of a piece. */

@@ -1,11 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import type { LocalFile } from '../image/model.ts';
-import { chunkRing } from '../lib/chunk-ring.ts';
 import { signalled } from '../lib/signalled.ts';
-import type { Check } from '../lib/verify.ts';
-
-/** Bytes that are read at once. */
-const CHUNK = 256 * 1024;
 
 /** A file that is being written, for those who read it meanwhile: reading may fall behind, and holds up nobody. */
 export class GrowingFile implements LocalFile {
@@ -57,35 +52,5 @@ export class GrowingFile implements LocalFile {
     while (this.#size <= seen && this.#end === undefined) await this.#changed.given;
     if (this.#size <= seen && this.#failed !== undefined) throw this.#failed.error;
     return this.#size;
-  }
-}
-
-/**
- * All the bytes of a file, as they come; a chunk is good until the next is asked for.
- * @param check gets them as well
- * @throws what keeps them from coming, and what is wrong with them
- */
-export async function* transientChunks(
-  file: LocalFile,
-  check?: Check,
-  signal?: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const handle = file.open();
-  const memory = chunkRing(CHUNK);
-  try {
-    for (let at = 0, size = await file.ready(0); size > at; ) {
-      signal?.throwIfAborted();
-      // What was written a moment ago is still in memory.
-      const chunk = memory();
-      const count = readSync(handle, chunk, 0, Math.min(CHUNK, size - at), at);
-      if (count === 0) break;
-      at += count;
-      check?.take(chunk.subarray(0, count));
-      yield chunk.subarray(0, count);
-      if (at === size) size = await file.ready(at);
-    }
-    check?.end();
-  } finally {
-    closeSync(handle);
   }
 }

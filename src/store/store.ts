@@ -31,7 +31,7 @@ import { type Progress, type ProgressTask, silent } from '../lib/progress.ts';
 import { Check, type Expected, isMismatch, Verifier } from '../lib/verify.ts';
 import { Beside } from './beside.ts';
 import { checkBlob } from './check-blob.ts';
-import { type GrowingFile, transientChunks } from './growing-file.ts';
+import type { GrowingFile } from './growing-file.ts';
 import { download, type IngestOptions, ingest } from './ingest.ts';
 import { Locks } from './locks.ts';
 import { Names } from './names.ts';
@@ -41,6 +41,7 @@ import { Pins } from './pins.ts';
 import { Results } from './results.ts';
 import { Roots } from './roots.ts';
 import { Tocs } from './tocs.ts';
+import { transientChunks } from './transient-chunks.ts';
 
 /** The layout of the folder that this version reads and writes. */
 const FORMAT_VERSION = 1;

@@ -1,7 +1,8 @@
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GrowingFile, transientChunks } from '../../src/store/growing-file.ts';
+import { GrowingFile } from '../../src/store/growing-file.ts';
+import { transientChunks } from '../../src/store/transient-chunks.ts';
 import { tempDir } from '../support/temp.ts';
 
 function growing() {

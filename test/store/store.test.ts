@@ -283,15 +283,18 @@ describe('large content for a reader that is done with each chunk', () => {
   it('is all there, in memory that is used again', async () => {
     const store = await Store.open(tempDir());
     await store.put(streamOf(large, 65_536));
-    const memory = new Set<ArrayBufferLike>();
+    const places = new Set<string>();
+    const buffers: ArrayBufferLike[] = [];
     const read: Buffer[] = [];
     for await (const chunk of await store.open(expected, { transient: true })) {
-      memory.add((chunk as Buffer).buffer);
+      const { buffer, byteOffset } = chunk as Buffer;
+      if (!buffers.includes(buffer)) buffers.push(buffer);
+      places.add(`${buffers.indexOf(buffer)} ${byteOffset}`);
       read.push(Buffer.from(chunk as Buffer));
     }
     expect(Buffer.concat(read).equals(large)).toBe(true);
     expect(read.length).toBeGreaterThan(4);
-    expect(memory.size).toBeLessThanOrEqual(4);
+    expect(places.size).toBeLessThanOrEqual(4);
   });
 
   it('is verified, and set aside where it is damaged', async () => {

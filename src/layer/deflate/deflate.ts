@@ -1,16 +1,6 @@
 import { lazily } from '../../lib/lazily.ts';
+import { WebAssembly, type WebAssemblyModule } from '../web-assembly.ts';
 import { WEBASSEMBLY } from './webassembly.generated.ts';
-
-// What is used of the WebAssembly JavaScript interface, which the types of Node 20 do not have.
-declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array);
-  }
-  class Instance {
-    constructor(module: Module);
-    readonly exports: object;
-  }
-}
 
 /** What `assembly/index.ts` exports. */
 interface Exports {
@@ -35,7 +25,7 @@ export interface Piece {
 
 export interface Deflate {
   /** The compiled code, for other threads. */
-  readonly module: WebAssembly.Module;
+  readonly module: WebAssemblyModule;
   /** Bytes of a piece, the last one excepted. */
   readonly pieceSize: number;
   /** The most bytes before a piece that are looked at. */

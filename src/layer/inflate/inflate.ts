@@ -1,12 +1,6 @@
 import { lazily } from '../../lib/lazily.ts';
+import { WebAssembly } from '../web-assembly.ts';
 import { WEBASSEMBLY } from './webassembly.generated.ts';
-
-// What is used of the WebAssembly JavaScript interface, which the types of Node 20 do not have.
-declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array);
-  }
-}
 
 /** A call for the next piece of what a gzip file holds. All pieces of a file are asked for before those of the next. */
 export interface InflateJob {
@@ -76,7 +70,7 @@ const piece = ({ available, ...file }, memory) => {
   if (open.id !== file.id) begin(file);
   if (open.isOver) return { size: 0, read: 0, why: 'end' };
   const before = open.at;
-  code.next();
+  code.rewindOutput();
   let state = code.gunzip(open.end, open.isLast);
   while (state === NEEDS_INPUT && load(available)) state = code.gunzip(open.end, open.isLast);
   const read = open.at - before;

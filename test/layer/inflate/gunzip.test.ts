@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compress } from '../../../src/layer/compression.ts';
 import { loadInflate } from '../../../src/layer/inflate/inflate.ts';
+import { WebAssembly } from '../../../src/layer/web-assembly.ts';
 import { Random } from '../../support/random.ts';
 import { bytesOf, streamOf } from '../../support/streams.ts';
 
@@ -17,15 +18,8 @@ interface Code {
   readonly outputAt: { readonly value: number };
   moveInput(to: number): void;
   start(): void;
-  next(): void;
+  rewindOutput(): void;
   gunzip(inputEnd: number, isLast: boolean): number;
-}
-
-declare namespace WebAssembly {
-  class Instance {
-    constructor(module: object);
-    readonly exports: object;
-  }
 }
 
 const code = new WebAssembly.Instance(loadInflate()).exports as Code;
@@ -59,7 +53,7 @@ function gunzip(bytes: Uint8Array, portion = code.inputSize.value): Buffer | und
     pieces.push(Buffer.from(all.slice(code.output.value, code.outputAt.value)));
     if (state === ENDED) return Buffer.concat(pieces);
     expect(state).toBe(PIECE);
-    code.next();
+    code.rewindOutput();
   }
 }
 

@@ -18,7 +18,7 @@ export const output: usize = OUTPUT;
 /** Of what one call gives, in bytes, at most. */
 export const outputSize: u32 = PIECE_SIZE + OVERRUN;
 
-export { inputAt, moveInput, outputAt };
+export { inputAt, moveInput, outputAt, rewindOutput };
 
 const HEADER: u32 = 0;
 const BODY: u32 = 1;
@@ -42,16 +42,12 @@ export function start(): void {
   rewindOutput();
 }
 
-/** Makes room for the next piece, once what is at `output` was taken. */
-export function next(): void {
-  rewindOutput();
-}
-
 /**
  * Decompresses gzip (RFC 1952), all its members, from `inputAt` to `outputAt`. Their checksums are not looked at: whoever
  * wants to know checks a digest.
  * @param inputEnd behind the input that is there; if nothing follows, the 64 bytes from there on are zeros
- * @returns why it stopped: 0 for more input, of which what is before `inputAt` is done with; 1 with a piece; 2 with the
+ * @returns why it stopped: 0 for more input, of which what is before `inputAt` is done with; 1 with a piece, before the next
+ *   of which output is to be rewound; 2 with the
  *   last one; 3 where input is damaged
  */
 export function gunzip(inputEnd: usize, isLast: bool): u32 {

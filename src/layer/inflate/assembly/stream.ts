@@ -315,7 +315,6 @@ function copyMatch(to: usize, distance: usize, length: usize): void {
       to += 16;
     } while (to < end);
   } else {
-    // After one copy of eight bytes in steps of the distance, what is right behind is as far back as a multiple of it.
     do {
       store<u8>(to++, load<u8>(from++));
     } while (to < end);

@@ -7,7 +7,7 @@ import { COUNTS, MAX_BITS, OFFSETS, SORTED } from './layout';
  *     bits 8-11   how many of these are the code's
  *     bit 12      exceptional: an end of block, a table behind this one, or what no code stands for
  *     bit 13      an end of block
- *     bit 14      a table: bits 16-31 are where it begins, 0-4 how many further bits find an entry there, 8-11 those that found this one
+ *     bit 14      a table: bits 16-31 are where it begins, 0-4 how many further bits find an entry there
  *     bit 15      a literal
  *     bits 16-31  a literal; the least length or distance
  */
@@ -92,7 +92,7 @@ function fill(table: usize, meanings: usize, bits: u32, longest: u32): void {
           room = (room << 1) - i32(load<u32>(COUNTS + 4 * (bits + subtableBits)));
         }
         end += 1 << subtableBits;
-        store<u32>(table + 4 * prefix, EXCEPTIONAL | SUBTABLE | (subtable << 16) | (bits << 8) | subtableBits);
+        store<u32>(table + 4 * prefix, EXCEPTIONAL | SUBTABLE | (subtable << 16) | subtableBits);
       }
       const entry = entryOf(meaning, length - bits);
       for (let at = reversed >> bits; at < 1 << subtableBits; at += 1 << (length - bits))
