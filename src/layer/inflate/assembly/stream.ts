@@ -202,7 +202,12 @@ function makeTables(litlens: u32, distances: u32): bool {
   );
 }
 
-/** Decodes a block to its end, or for as long as input and output are before theirs. @returns whether it is well formed */
+/**
+ * Decodes a block to its end, or for as long as input and output are before theirs, which both are at first. The first code
+ * that comes next is looked up before what came last is copied. Shifts take the lowest bits of their count alone, so that
+ * entries and `count` need no mask.
+ * @returns whether it is well formed
+ */
 function decode(inputStop: usize, outputEnd: usize): bool {
   let at = inputAt;
   let to = outputAt;
@@ -210,26 +215,30 @@ function decode(inputStop: usize, outputEnd: usize): bool {
   let count = bitCount;
   const lowest = floor;
   let isRight = true;
-  while (at <= inputStop && to < outputEnd) {
-    held |= load<u64>(at) << count;
-    at += (63 - count) >> 3;
-    count |= 56;
-    let entry = load<u32>(LITLEN_TABLE + 4 * (usize(held) & ((1 << LITLEN_BITS) - 1)));
+  held |= load<u64>(at) << count;
+  at += (~count & 63) >> 3;
+  count |= 56;
+  let entry = litlenAt(held);
+  do {
     // Three codes of a first look are 33 bits at most, and leave enough for a length.
     if ((entry & LITERAL) != 0) {
-      held >>= entry & 31;
-      count -= entry & 31;
+      held >>= entry;
+      count -= entry;
       store<u8>(to++, u8(entry >> 16));
-      entry = load<u32>(LITLEN_TABLE + 4 * (usize(held) & ((1 << LITLEN_BITS) - 1)));
+      entry = litlenAt(held);
       if ((entry & LITERAL) != 0) {
-        held >>= entry & 31;
-        count -= entry & 31;
+        held >>= entry;
+        count -= entry;
         store<u8>(to++, u8(entry >> 16));
-        entry = load<u32>(LITLEN_TABLE + 4 * (usize(held) & ((1 << LITLEN_BITS) - 1)));
+        entry = litlenAt(held);
         if ((entry & LITERAL) != 0) {
-          held >>= entry & 31;
-          count -= entry & 31;
+          held >>= entry;
+          count -= entry;
           store<u8>(to++, u8(entry >> 16));
+          entry = litlenAt(held);
+          held |= load<u64>(at) << count;
+          at += (~count & 63) >> 3;
+          count |= 56;
           continue;
         }
       }
@@ -238,70 +247,94 @@ function decode(inputStop: usize, outputEnd: usize): bool {
       if ((entry & SUBTABLE) != 0) {
         held >>= LITLEN_BITS;
         count -= LITLEN_BITS;
-        entry = load<u32>(LITLEN_TABLE + 4 * usize((entry >> 16) + (u32(held) & ((1 << (entry & 31)) - 1))));
+        entry = furtherAt(LITLEN_TABLE, entry, held);
       }
       if ((entry & LITERAL) != 0) {
-        held >>= entry & 31;
-        count -= entry & 31;
+        held >>= entry;
+        count -= entry;
         store<u8>(to++, u8(entry >> 16));
+        held |= load<u64>(at) << count;
+        at += (~count & 63) >> 3;
+        count |= 56;
+        entry = litlenAt(held);
         continue;
       }
       if ((entry & EXCEPTIONAL) != 0) {
         isRight = (entry & END_OF_BLOCK) != 0;
-        held >>= entry & 31;
-        count -= entry & 31;
+        held >>= entry;
+        count -= entry;
         state = BETWEEN;
         break;
       }
     }
-    let taken = entry & 31;
-    const length = usize((entry >> 16) + ((u32(held) & ((1 << taken) - 1)) >> ((entry >> 8) & 15)));
-    held >>= taken;
-    count -= taken;
+    const length = valueOf(entry, held);
+    held >>= entry;
+    count -= entry;
     held |= load<u64>(at) << count;
-    at += (63 - count) >> 3;
+    at += (~count & 63) >> 3;
     count |= 56;
-    entry = load<u32>(DISTANCE_TABLE + 4 * (usize(held) & ((1 << DISTANCE_BITS) - 1)));
+    entry = load<u32>(4 * (usize(held) & ((1 << DISTANCE_BITS) - 1)), DISTANCE_TABLE);
     if ((entry & EXCEPTIONAL) != 0) {
       if ((entry & SUBTABLE) != 0) {
         held >>= DISTANCE_BITS;
         count -= DISTANCE_BITS;
-        entry = load<u32>(DISTANCE_TABLE + 4 * usize((entry >> 16) + (u32(held) & ((1 << (entry & 31)) - 1))));
+        entry = furtherAt(DISTANCE_TABLE, entry, held);
       }
       if ((entry & EXCEPTIONAL) != 0) {
         isRight = false;
         break;
       }
     }
-    taken = entry & 31;
-    const distance = usize((entry >> 16) + ((u32(held) & ((1 << taken) - 1)) >> ((entry >> 8) & 15)));
-    held >>= taken;
-    count -= taken;
+    const distance = valueOf(entry, held);
+    held >>= entry;
+    count -= entry;
     if (distance > to - lowest) {
       isRight = false;
       break;
     }
-    copyMatch(to, distance, length);
+    const match = to;
     to += length;
-  }
+    entry = litlenAt(held);
+    held |= load<u64>(at) << count;
+    at += (~count & 63) >> 3;
+    count |= 56;
+    copyMatch(match, distance, length);
+  } while (at <= inputStop && to < outputEnd);
   inputAt = at;
   outputAt = to;
   bits = held;
-  bitCount = count;
+  bitCount = count & 63;
   return isRight;
 }
 
-/** Copies what may overlap, byte for byte as it were; up to 15 bytes behind the match are written as well. */
+/** What the first look finds: a literal, a length, or an exception. */
+@inline
+function litlenAt(held: u64): u32 {
+  return load<u32>(4 * (usize(held) & ((1 << LITLEN_BITS) - 1)), LITLEN_TABLE);
+}
+
+/** What the second look finds, in the table behind the first that `entry` says. */
+@inline
+function furtherAt(table: usize, entry: u32, held: u64): u32 {
+  return load<u32>(table + 4 * usize((entry >> 16) + (u32(held) & ((1 << entry) - 1))));
+}
+
+/** A length or a distance: the least that the code stands for, and the extra bits behind the code. */
+@inline
+function valueOf(entry: u32, held: u64): usize {
+  return usize((entry >> 16) + ((u32(held) & ((1 << entry) - 1)) >> (entry >> 8)));
+}
+
+/** Copies what may overlap, byte for byte as it were; up to 31 bytes behind the match are written as well. */
 @inline
 function copyMatch(to: usize, distance: usize, length: usize): void {
   const end = to + length;
   let from = to - distance;
   if (distance >= 16) {
-    do {
-      v128.store(to, v128.load(from));
-      to += 16;
-      from += 16;
-    } while (to < end);
+    // Most are no longer than this.
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    for (to += 32, from += 32; to < end; to += 16, from += 16) v128.store(to, v128.load(from));
   } else if (distance >= 8) {
     do {
       store<u64>(to, load<u64>(from));

@@ -10,6 +10,8 @@ import { COUNTS, MAX_BITS, OFFSETS, SORTED } from './layout';
  *     bit 14      a table: bits 16-31 are where it begins, 0-4 how many further bits find an entry there
  *     bit 15      a literal
  *     bits 16-31  a literal; the least length or distance
+ *
+ * Bits 5 to 7 are zeros, so that an entry can say how far to shift, and be subtracted from a count of fewer than 64.
  */
 export const EXCEPTIONAL: u32 = 1 << 12;
 export const END_OF_BLOCK: u32 = 1 << 13;
