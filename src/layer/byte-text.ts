@@ -31,10 +31,9 @@ const ESCAPED = /([\udc80-\udcff])/u;
 
 /** A path as the system takes it: the text itself, or the bytes of one that is not UTF-8. */
 export function systemPath(text: string): string | Buffer {
-  const parts = text.split(ESCAPED);
-  if (parts.length === 1) return text;
-  const bytes = parts.map((part, at) =>
-    at % 2 === 0 ? Buffer.from(part) : Buffer.from([part.charCodeAt(0) - 0xdc00]),
-  );
+  if (!ESCAPED.test(text)) return text;
+  const bytes = text
+    .split(ESCAPED)
+    .map((part, at) => (at % 2 === 0 ? Buffer.from(part) : Buffer.from([part.charCodeAt(0) - 0xdc00])));
   return Buffer.concat(bytes);
 }

@@ -1,5 +1,9 @@
+/** A part that leads nowhere, or up. */
+const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
 /** A path as the kernel would walk it from the root, where `..` goes no higher. */
 export function cleanPath(path: string): string {
+  if (!UNCLEAN.test(path)) return path;
   const parts: string[] = [];
   for (const part of path.split('/')) {
     if (part === '..') parts.pop();

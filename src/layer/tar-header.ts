@@ -20,6 +20,7 @@ export const BLOCK = 512;
 
 const CHECKSUM = { from: 148, to: 156 } as const;
 const SPACE = 0x20;
+const ZERO = 0x30;
 
 /** What follows the checksum in `ustar` headers, and in GNU's. */
 const USTAR = 'ustar\0';
@@ -50,15 +51,17 @@ export function decodeHeader(block: Buffer): TarHeader | undefined {
 /** The sum of all bytes, where those of the checksum itself count as spaces. */
 function checksumOf(block: Buffer): number {
   let sum = 0;
-  for (const byte of block) sum += byte;
+  // An iterator would take many times as long, and there is a block for every file.
+  for (let at = 0; at < block.length; at++) sum += block[at] ?? 0;
   for (let at: number = CHECKSUM.from; at < CHECKSUM.to; at++) sum += SPACE - (block[at] ?? 0);
   return sum;
 }
 
 /** A field up to its NUL, one character a byte. */
 export function textAt(bytes: Buffer, at: number, length: number): string {
-  const end = bytes.subarray(at, at + length).indexOf(0);
-  return bytes.toString('latin1', at, at + (end < 0 ? length : end));
+  if (bytes[at] === 0) return '';
+  const end = bytes.indexOf(0, at);
+  return bytes.toString('latin1', at, end < 0 ? at + length : Math.min(end, at + length));
 }
 
 /** Octal digits between spaces and NULs, or where the first bit is set a number in two's complement, as GNU tar has it. */
@@ -69,6 +72,18 @@ function numberAt(block: Buffer, at: number, length: number): number {
     for (let next = at + 1; next < at + length; next++) value = value * 256 + (block[next] ?? 0);
     return value;
   }
-  const [digits = ''] = /[^ \0]+|$/.exec(block.toString('latin1', at, at + length)) ?? [];
-  return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : Number.NaN;
+  const end = at + length;
+  let next = at;
+  while (next < end && isPadding(block[next])) next++;
+  let value = 0;
+  for (; next < end && !isPadding(block[next]); next++) {
+    const digit = (block[next] ?? 0) - ZERO;
+    if (digit < 0 || digit > 7) return Number.NaN;
+    value = value * 8 + digit;
+  }
+  return value;
+}
+
+function isPadding(byte: number | undefined): boolean {
+  return byte === SPACE || byte === 0;
 }

@@ -103,7 +103,7 @@ export class UnpackedRoot {
     this.#size += size;
     if (this.#size > this.#sizeLimit)
       throw invalid(path, `with it there are more than ${this.#sizeLimit} bytes`);
-    if (bytesIn(linkname) > TARGET_LIMIT) throw invalid(path, 'the target of the link is too long');
+    if (isLonger(linkname, TARGET_LIMIT)) throw invalid(path, 'the target of the link is too long');
     for (const id of [uid, gid])
       if (!Number.isInteger(id) || id < 0 || id >= 2 ** 32 - 1) throw invalid(path, `no owner can be ${id}`);
   }
@@ -237,8 +237,8 @@ export class UnpackedRoot {
 
   #pathOf(parts: readonly string[]): string | Buffer {
     const path = parts.join('/');
-    if (bytesIn(path) > PATH_LIMIT) throw invalid(path, 'the path is too long');
-    if (bytesIn(parts.at(-1) ?? '') > NAME_LIMIT) throw invalid(path, 'the name is too long');
+    if (isLonger(path, PATH_LIMIT)) throw invalid(path, 'the path is too long');
+    if (isLonger(parts.at(-1) ?? '', NAME_LIMIT)) throw invalid(path, 'the name is too long');
     return systemPath(`${this.#folder}/${path}`);
   }
 
@@ -313,8 +313,9 @@ function inodeOf({ path, type, linkname, device }: TarMember): Inode {
   return { type, target: linkname };
 }
 
-function bytesIn(text: string): number {
-  return Buffer.byteLength(systemPath(text));
+/** Whether it has more than so many bytes; no unit of a text has more than three. */
+function isLonger(text: string, limit: number): boolean {
+  return text.length * 3 > limit && Buffer.byteLength(systemPath(text)) > limit;
 }
 
 function invalid(path: string, why: string): OcislimError {
