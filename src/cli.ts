@@ -1,6 +1,7 @@
 import { removePendingFiles } from './lib/atomic-file.ts';
 import { OcislimError } from './lib/errors.ts';
 import { areInterruptsHeld } from './lib/interrupts.ts';
+import { ownProcess } from './lib/own-process.ts';
 
 /** How long an interrupted command may take to stop by itself, in milliseconds. */
 const GRACE = 800;
@@ -27,6 +28,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     void report(error, argv, controller.signal).finally(() => leave(1));
   });
 
+  ownProcess();
   const code = await run(argv, controller.signal);
   process.stdout.write('', () => leave(code));
 }

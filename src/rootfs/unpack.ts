@@ -6,6 +6,7 @@ import { readTar, type TarMember } from '../layer/tar-reader.ts';
 import type { Toc } from '../layer/toc.ts';
 import { explainWriteError } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
+import { collectSeldom } from '../lib/own-process.ts';
 import { isWrongContent } from '../lib/verify.ts';
 import type { Unkept } from './attributes.ts';
 import { pictureOf } from './picture.ts';
@@ -42,6 +43,7 @@ export async function unpackLayers(
     throw explainWriteError(error, folder);
   }
   try {
+    await collectSeldom();
     const root = new UnpackedRoot(folder, options);
     for await (const tar of openTars(layers, options)) await unpackTar(tar, root, options);
     return await root.finish();
