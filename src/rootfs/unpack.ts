@@ -43,10 +43,8 @@ export async function unpackLayers(
     throw explainWriteError(error, folder);
   }
   try {
-    await collectSeldom();
     const root = new UnpackedRoot(folder, options);
-    for await (const tar of openTars(layers, options)) await unpackTar(tar, root, options);
-    return await root.finish();
+    return await fill(root, layers, options);
   } catch (error) {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
     throw explainWriteError(error, folder);
@@ -66,8 +64,7 @@ export async function unpackOver(
 ): Promise<Unpacked> {
   try {
     const root = new UnpackedRoot(folder, options, pictureOf(folder, unkept));
-    for await (const tar of openTars(layers, options)) await unpackTar(tar, root, options);
-    return await root.finish();
+    return await fill(root, layers, options);
   } catch (error) {
     throw explainWriteError(error, folder);
   }
@@ -88,12 +85,17 @@ export async function unpackAlone(
     await mkdir(folder, { mode: 0o700 });
     const root = new UnpackedRoot(folder, options);
     for (const member of implied) await root.add(member, Readable.from([]));
-    for await (const tar of openTars([layer], options)) await unpackTar(tar, root, options);
-    return await root.finish();
+    return await fill(root, [layer], options);
   } catch (error) {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
     throw explainWriteError(error, folder);
   }
+}
+
+async function fill(root: UnpackedRoot, layers: readonly Layer[], options: UnpackOptions): Promise<Unpacked> {
+  await collectSeldom();
+  for await (const tar of openTars(layers, options)) await unpackTar(tar, root, options);
+  return await root.finish();
 }
 
 async function unpackTar(open: OpenTar, root: UnpackedRoot, options: UnpackOptions): Promise<void> {
