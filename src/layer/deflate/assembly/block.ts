@@ -216,6 +216,12 @@ function joinLengthCodes(): void {
   }
 }
 
+/** The code and its length; no bits where it is not wanted. */
+@inline
+function literalCode(literal: u32, isWanted: bool): u32 {
+  return load<u32>(CODES + 4 * literal) & (0 - u32(isWanted));
+}
+
 function writeSequences(from: u32): void {
   let position: usize = from;
   let to = at;
@@ -243,11 +249,19 @@ function writeSequences(from: u32): void {
       pending >>= waiting & ~7;
       waiting &= 7;
     }
-    for (; position < stop; position++) {
-      const code = load<u32>(CODES + 4 * load<u8>(position));
-      pending |= u64(code >> 8) << waiting;
-      waiting += code & 0xff;
-    }
+    // Up to three more, without a branch: nobody can guess how many.
+    const rest = u32(stop - position);
+    const three = load<u32>(position);
+    const a = literalCode(three & 0xff, rest > 0);
+    const b = literalCode((three >> 8) & 0xff, rest > 1);
+    const c = literalCode((three >> 16) & 0xff, rest > 2);
+    pending |= u64(a >> 8) << waiting;
+    waiting += a & 0xff;
+    pending |= u64(b >> 8) << waiting;
+    waiting += b & 0xff;
+    pending |= u64(c >> 8) << waiting;
+    waiting += c & 0xff;
+    position = stop;
     const length = lengthOf(sequence);
     if (length > 0) {
       // At most 7 bits from before and 42 of three literals: they must go first.

@@ -1,5 +1,5 @@
-import { HEADS, INPUT, MAX_MATCH, WINDOW_SIZE } from './layout';
-import { extend } from './match-length';
+import { HEADS, INPUT, MAX_MATCH } from './layout';
+import { extend, isMatch } from './match-length';
 import { last, sequence, setLast } from './sequences';
 
 const HASH_BITS: u64 = 15;
@@ -31,7 +31,7 @@ export function fastSegment(from: u32, to: u32, end: u32): u32 {
     const entry = entryOf(bytes);
     const match = load<u32>(entry);
     store<u32>(entry, position);
-    if (position - match > WINDOW_SIZE || load<u32>(match) != u32(bytes)) {
+    if (!isMatch(position, match, u32(bytes))) {
       position += 1 + ((position - anchor) >> PATIENCE_BITS);
       continue;
     }

@@ -1,4 +1,4 @@
-import { MAX_MATCH } from './layout';
+import { MAX_MATCH, WINDOW_SIZE } from './layout';
 
 /** How many bytes are equal from `position` and `match` on, of which `known` are known to be; at most 258, none from `end` on. */
 @inline
@@ -14,4 +14,13 @@ export function extend(position: u32, match: u32, known: u32, end: u32): u32 {
     length += 8;
   }
   return length < most ? length : most;
+}
+
+/**
+ * Whether `match` is in reach of `position` and has its first four bytes. One condition, since a processor guesses one branch
+ * better than two of which each is a matter of chance.
+ */
+@inline
+export function isMatch(position: u32, match: u32, bytes: u32): bool {
+  return bool(u32(position - match <= WINDOW_SIZE) & u32(load<u32>(match) == bytes));
 }

@@ -1,5 +1,5 @@
-import { HEADS, INPUT, MAX_MATCH, WINDOW_SIZE } from './layout';
-import { extend } from './match-length';
+import { HEADS, INPUT, MAX_MATCH } from './layout';
+import { extend, isMatch } from './match-length';
 import { last, sequence, setLast } from './sequences';
 
 const HASH_BITS: u64 = 15;
@@ -34,24 +34,20 @@ export function twoSegment(from: u32, to: u32, end: u32): u32 {
     store<u64>(entry, (known << 32) | position);
     const newer = u32(known);
     const older = u32(known >> 32);
-    let length: u32 = 0;
-    let match: u32 = 0;
-    if (position - newer <= WINDOW_SIZE && load<u32>(newer) == u32(bytes)) {
-      match = newer;
-      length = extend(position, newer, 4, end);
-      if (position - older <= WINDOW_SIZE && load<u32>(older) == u32(bytes)) {
-        const other = extend(position, older, 4, end);
-        if (other > length) {
-          length = other;
-          match = older;
-        }
-      }
-    } else if (position - older <= WINDOW_SIZE && load<u32>(older) == u32(bytes)) {
-      match = older;
-      length = extend(position, older, 4, end);
-    } else {
+    const isNewer = isMatch(position, newer, u32(bytes));
+    const isOlder = isMatch(position, older, u32(bytes));
+    if (!(isNewer | isOlder)) {
       position += 1 + ((position - anchor) >> 6);
       continue;
+    }
+    let length = isNewer ? extend(position, newer, 4, end) : 0;
+    let match = newer;
+    if (isOlder) {
+      const other = extend(position, older, 4, end);
+      if (other > length) {
+        length = other;
+        match = older;
+      }
     }
     // What skipping left out in front of the match, as far as there is input.
     const distance = position - match;

@@ -48,16 +48,22 @@ export function countSegment(first: usize, from: u32): void {
     const stop = position + literalsOf(sequence);
     for (; position + 4 <= stop; position += 4) {
       const four = load<u32>(position);
-      add(LITERAL_COUNTS + 4 * (four & 0xff));
-      add(LITERAL_COUNTS + 1024 + 4 * ((four >> 8) & 0xff));
-      add(LITERAL_COUNTS + 2048 + 4 * ((four >> 16) & 0xff));
-      add(LITERAL_COUNTS + 3072 + 4 * (four >> 24));
+      add(LITERAL_COUNTS + 4 * (four & 0xff), 1);
+      add(LITERAL_COUNTS + 1024 + 4 * ((four >> 8) & 0xff), 1);
+      add(LITERAL_COUNTS + 2048 + 4 * ((four >> 16) & 0xff), 1);
+      add(LITERAL_COUNTS + 3072 + 4 * (four >> 24), 1);
     }
-    for (; position < stop; position++) add(LITERAL_COUNTS + 4 * usize(load<u8>(position)));
+    // Up to three more, without a branch: nobody can guess how many.
+    const rest = u32(stop - position);
+    const three = load<u32>(position);
+    add(LITERAL_COUNTS + 4 * (three & 0xff), u32(rest > 0));
+    add(LITERAL_COUNTS + 1024 + 4 * ((three >> 8) & 0xff), u32(rest > 1));
+    add(LITERAL_COUNTS + 2048 + 4 * ((three >> 16) & 0xff), u32(rest > 2));
+    position = stop;
     const length = lengthOf(sequence);
     if (length == 0) continue;
-    add(SEGMENT_COUNTS + 4 * (257 + usize(load<u8>(LENGTH_SLOTS + length))));
-    add(SEGMENT_COUNTS + 4 * (LITLEN_SYMBOLS + distanceSlot(farOf(sequence))));
+    add(SEGMENT_COUNTS + 4 * (257 + usize(load<u8>(LENGTH_SLOTS + length))), 1);
+    add(SEGMENT_COUNTS + 4 * (LITLEN_SYMBOLS + distanceSlot(farOf(sequence))), 1);
     position += length;
   }
   for (let literal: usize = 0; literal < 1024; literal += 4)
@@ -71,8 +77,8 @@ export function countSegment(first: usize, from: u32): void {
 }
 
 @inline
-function add(counter: usize): void {
-  store<u32>(counter, load<u32>(counter) + 1);
+function add(counter: usize, count: u32): void {
+  store<u32>(counter, load<u32>(counter) + count);
 }
 
 /** Whether the segment takes less in a block of its own than in the open one, by the entropy of both. */
