@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Two projects: the hermetic suite (seconds, loopback only), and the end-to-end suite that runs the built
@@ -11,6 +12,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           setupFiles: ['test/support/setup.ts'],
+          // Vitest leaves a core to itself, which of two is half of them.
+          maxWorkers: availableParallelism(),
           testTimeout: 20_000,
         },
       },
