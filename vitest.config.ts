@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-// Two projects: the hermetic suite (seconds, loopback only), and the end-to-end suite that runs the built
-// command against real registries and engines, one file at a time because they share the machine's engine.
+// Two projects: the hermetic suite (loopback only), and the end-to-end suite that runs the built command against real registries
+// and engines.
 export default defineConfig({
   test: {
     projects: [
@@ -23,7 +23,9 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/build.ts'],
-          fileParallelism: false,
+          // Much of each is a tool that keeps one core busy, so two share a machine well; more would not, since engines do not.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

@@ -290,7 +290,7 @@ const CASES: Readonly<Record<string, readonly Step[]>> = {
     { script: 'ls /data/new 2>/dev/null; true', gives: 0, prints: '' },
   ],
   'keeps nothing of a command that is killed': [
-    { script: 'touch /data/new; echo started; sleep 1234567', abortOn: 'started', gives: /stopped/ },
+    { script: 'touch /data/new; echo started; sleep 2345671', abortOn: 'started', gives: /stopped/ },
     { script: 'ls /data/new 2>/dev/null; true', gives: 0, prints: '' },
   ],
   'hides what earlier steps have made': [
