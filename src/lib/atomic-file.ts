@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { OcislimError, systemCode } from './errors.ts';
 import { makeFolder } from './make-folder.ts';
@@ -109,17 +109,29 @@ export async function writeBytesAtomically(
 /** {@link writeFileAtomically} for a stream. */
 export async function writeStreamAtomically(
   path: string,
-  stream: Readable,
+  stream: AsyncIterable<Uint8Array>,
   options: WriteOptions = {},
 ): Promise<void> {
   await writeFileAtomically(path, (file) => drainInto(file, stream, options.signal), options);
 }
 
+/** Bytes after which the event loop has its turn: a source may never wait, and nobody else would be heard till its end. */
+const TURN = 4 * 1024 * 1024;
+
 /** Writes a whole stream to an open file, in the order it comes. */
-async function drainInto(file: number, stream: Readable, signal?: AbortSignal): Promise<void> {
+async function drainInto(
+  file: number,
+  stream: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  let silent = 0;
   for await (const chunk of stream) {
     signal?.throwIfAborted();
-    writeAll(file, chunk as Buffer);
+    writeAll(file, chunk);
+    silent += chunk.length;
+    if (silent < TURN) continue;
+    silent = 0;
+    await setImmediate();
   }
 }
 

@@ -7,7 +7,7 @@ import type { Artifact } from '../image/model.ts';
 import { type Companions, NO_COMPANIONS } from '../image/referrer.ts';
 import { documentsOf } from '../image/write.ts';
 import type { Entry } from '../layer/entry.ts';
-import { tarStream } from '../layer/tar-writer.ts';
+import { tarChunks, tarStream } from '../layer/tar-writer.ts';
 import { writeStreamAtomically } from '../lib/atomic-file.ts';
 import { OcislimError } from '../lib/errors.ts';
 import type { Context } from './context.ts';
@@ -60,7 +60,7 @@ export async function layoutEntries(
         mode: 0o444,
         ...common,
         size,
-        open: () => blob.open({ signal }),
+        open: () => blob.open({ signal, transient: true }),
       });
       folders.add(`blobs/${digestAlgorithm(digest)}`);
     }
@@ -82,10 +82,9 @@ export async function layoutEntries(
 /** Writes a tar to a file, which is complete or not there, or to standard output for `-`. */
 export async function writeArchive(path: string, entries: readonly Entry[], context: Context): Promise<void> {
   const { signal, cwd } = context;
-  const stream = tarStream(entries, { signal });
   if (path !== '-') {
     const size = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
-    await writeStreamAtomically(resolve(cwd, path), stream, { signal, size });
+    await writeStreamAtomically(resolve(cwd, path), tarChunks(entries, { signal }), { signal, size });
     return;
   }
   if (process.stdout.isTTY) {
@@ -93,5 +92,5 @@ export async function writeArchive(path: string, entries: readonly Entry[], cont
       hint: 'send it on: ocislim pack ./hello -o - | docker load',
     });
   }
-  await pipeline(stream, process.stdout, { end: false, signal });
+  await pipeline(tarStream(entries, { signal }), process.stdout, { end: false, signal });
 }
