@@ -10,7 +10,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { OcislimError, systemCode } from './errors.ts';
 import { makeFolder } from './make-folder.ts';
@@ -115,23 +114,15 @@ export async function writeStreamAtomically(
   await writeFileAtomically(path, (file) => drainInto(file, stream, options.signal), options);
 }
 
-/** Bytes after which the event loop has its turn: a source may never wait, and nobody else would be heard till its end. */
-const TURN = 4 * 1024 * 1024;
-
 /** Writes a whole stream to an open file, in the order it comes. */
 async function drainInto(
   file: number,
   stream: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<void> {
-  let silent = 0;
   for await (const chunk of stream) {
     signal?.throwIfAborted();
     writeAll(file, chunk);
-    silent += chunk.length;
-    if (silent < TURN) continue;
-    silent = 0;
-    await setImmediate();
   }
 }
 

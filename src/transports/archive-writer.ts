@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestAlgorithm, digestHex, encodeIndex, MediaType } from '#oci-spec-types';
 import { blobsOf } from '../image/blob.ts';
-import type { Artifact } from '../image/model.ts';
+import type { Artifact, Blob } from '../image/model.ts';
 import { type Companions, NO_COMPANIONS } from '../image/referrer.ts';
 import { documentsOf } from '../image/write.ts';
 import type { Entry } from '../layer/entry.ts';
@@ -60,7 +60,7 @@ export async function layoutEntries(
         mode: 0o444,
         ...common,
         size,
-        open: () => blob.open({ signal, transient: true }),
+        chunks: () => chunksOf(blob, signal),
       });
       folders.add(`blobs/${digestAlgorithm(digest)}`);
     }
@@ -77,6 +77,10 @@ export async function layoutEntries(
     document('oci-layout', Buffer.from(LAYOUT_MARKER)),
     ...(dockerManifest === undefined ? [] : [document('manifest.json', dockerManifest)]),
   ];
+}
+
+async function* chunksOf(blob: Blob, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  yield* await blob.open({ signal, transient: true });
 }
 
 /** Writes a tar to a file, which is complete or not there, or to standard output for `-`. */

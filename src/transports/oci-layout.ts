@@ -198,5 +198,6 @@ async function putBlob(root: string, blob: Blob, { signal }: OpenOptions): Promi
   await mkdir(dirname(path), { recursive: true });
   if (await blob.link?.(path)) return;
   const { size } = blob.descriptor;
-  await writeStreamAtomically(path, await blob.open({ signal }), { mode: 0o444, signal, size });
+  const content = await blob.open({ signal, transient: true });
+  await writeStreamAtomically(path, content, { mode: 0o444, signal, size });
 }
