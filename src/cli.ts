@@ -11,11 +11,19 @@ const GRACE = 800;
  */
 export async function main(argv: readonly string[]): Promise<void> {
   const controller = new AbortController();
+  let reported: Promise<number> | undefined;
+  const reportOnce = (error: unknown) => (reported ??= report(error, argv, controller.signal));
+  const leaveInterrupted = () => {
+    void reportOnce(controller.signal.reason).finally(() => leave(130));
+  };
   const stop = () => {
     if (areInterruptsHeld()) return;
-    if (controller.signal.aborted) leave(130);
+    if (controller.signal.aborted) {
+      leaveInterrupted();
+      return;
+    }
     controller.abort(new OcislimError('OCISLIM_INTERRUPTED', 'interrupted'));
-    setTimeout(() => leave(130), GRACE).unref();
+    setTimeout(leaveInterrupted, GRACE).unref();
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
@@ -25,15 +33,19 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // A bug; even then nothing half-written stays behind.
   process.once('uncaughtException', (error) => {
-    void report(error, argv, controller.signal).finally(() => leave(1));
+    void reportOnce(error).finally(() => leave(1));
   });
 
   ownProcess();
-  const code = await run(argv, controller.signal);
+  const code = await run(argv, controller.signal, reportOnce);
   process.stdout.write('', () => leave(code));
 }
 
-async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+async function run(
+  argv: readonly string[],
+  signal: AbortSignal,
+  onFailure: (error: unknown) => Promise<number>,
+): Promise<number> {
   try {
     const { createProgram } = await import('./commands/program.ts');
     await createProgram(signal, argv[0]).parseAsync(argv.length === 0 ? ['--help'] : [...argv], {
@@ -42,7 +54,7 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
     // A command that gave its result may still have found that not all is well.
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error, argv, signal);
+    return onFailure(error);
   }
 }
 
