@@ -1,19 +1,31 @@
-import { describe, expect, it, vi } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import threads from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compress } from '../../src/layer/compression.ts';
 import { workerPool } from '../../src/layer/worker-pool.ts';
 import { noise } from '../support/scene.ts';
 import { bytesOf, streamOf } from '../support/streams.ts';
 
+const { Worker } = threads;
+
+function setWorker(replacement: unknown): void {
+  Object.assign(threads, { Worker: replacement });
+  syncBuiltinESMExports();
+}
+
 // As Node does where a container's limit on processes is reached.
-vi.mock('node:worker_threads', () => ({
-  Worker: class {
-    constructor() {
-      throw Object.assign(new Error('Worker initialization failure: EAGAIN'), {
-        code: 'ERR_WORKER_INIT_FAILED',
-      });
-    }
-  },
-}));
+beforeAll(() => {
+  setWorker(
+    class {
+      constructor() {
+        throw Object.assign(new Error('Worker initialization failure: EAGAIN'), {
+          code: 'ERR_WORKER_INIT_FAILED',
+        });
+      }
+    },
+  );
+});
+afterAll(() => setWorker(Worker));
 
 describe('where there may be no more threads', () => {
   it('no worker comes up', async () => {

@@ -1,9 +1,27 @@
 import { spawnSync } from 'node:child_process';
-import { setFlagsFromString } from 'node:v8';
-import { describe, expect, it, vi } from 'vitest';
-import { collectSeldom, ownProcess } from '../../src/lib/own-process.ts';
+import { syncBuiltinESMExports } from 'node:module';
+import v8 from 'node:v8';
+import { afterEach, beforeEach, describe, expect, it, type Mock, vi } from 'vitest';
 
-vi.mock('node:v8', () => ({ setFlagsFromString: vi.fn() }));
+type OwnProcess = typeof import('../../src/lib/own-process.ts');
+
+let setFlagsFromString: Mock;
+let collectSeldom: OwnProcess['collectSeldom'];
+let ownProcess: OwnProcess['ownProcess'];
+
+beforeEach(async () => {
+  setFlagsFromString = vi.spyOn(v8, 'setFlagsFromString').mockReturnValue();
+  syncBuiltinESMExports();
+  // As in a process that has just begun.
+  vi.resetModules();
+  ({ collectSeldom, ownProcess } = await import('../../src/lib/own-process.ts'));
+});
+
+afterEach(() => {
+  setFlagsFromString.mockRestore();
+  syncBuiltinESMExports();
+  vi.resetModules();
+});
 
 /** On a newer Node nothing is asked for. */
 const isKnown = Number.parseInt(process.versions.node, 10) <= 26;

@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { run } from './cli.ts';
 import { type Background, startProcess } from './processes.ts';
-import { tempDir } from './temp.ts';
+import { onTempRemoved, tempDir } from './temp.ts';
 
 const bundles = new Map<string, Promise<string>>();
+onTempRemoved(() => bundles.clear());
 
 /** A program of `children/` as a file that every Node and every user runs. */
 export function bundled(name: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, expect } from 'vitest';
+import { afterAll, afterEach, expect, vi } from 'vitest';
 import { watchCredentials } from './credential-watch.ts';
 import { removeTempDirs } from './temp.ts';
 
@@ -24,4 +24,7 @@ afterEach(() => {
   expect(watchCredentials.take()).toEqual([]);
 });
 
-afterAll(removeTempDirs);
+afterAll(() => {
+  vi.unstubAllEnvs();
+  removeTempDirs();
+});
