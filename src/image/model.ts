@@ -40,6 +40,8 @@ export interface Blob {
   /** A local file with these bytes, where there is one. */
   file?: (() => Promise<LocalFile>) | undefined;
   readonly origins?: readonly BlobOrigin[] | undefined;
+  /** It was made just now, so that it would be a coincidence if somebody else had it. */
+  readonly isNew?: boolean | undefined;
 }
 
 /** A local file with the bytes of a blob, not verified; it may be read while it is written. */

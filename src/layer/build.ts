@@ -8,8 +8,8 @@ import { tarChunks } from './tar-writer.ts';
 /** A layer being made: its compressed bytes, and once they have been read what they unpack to. */
 export interface LayerStream {
   readonly stream: Readable;
-  /** Only after the stream has ended. `tarSize` is in bytes. */
-  result(): { readonly diffId: Digest; readonly tarSize: number };
+  /** Only after the stream has ended. `tarSize` is in bytes; `head` is the digest of the beginning, see {@link TarMeter}. */
+  result(): { readonly diffId: Digest; readonly tarSize: number; readonly head: Digest };
 }
 
 export interface LayerOptions {
@@ -19,13 +19,47 @@ export interface LayerOptions {
   readonly onBytes?: ((count: number) => void) | undefined;
 }
 
+/** Bytes at the beginning of a tar that hardly two programs have in common: there are the identities that linkers give them. */
+const HEAD = 64 * 1024;
+
+/** Hashes a tar, and its beginning on the way. */
+export class TarMeter {
+  readonly #whole = new Meter();
+  readonly #head = new Meter();
+
+  take(chunk: Uint8Array): void {
+    const missing = HEAD - this.#head.size;
+    if (missing > 0) this.#head.take(chunk.subarray(0, missing));
+    this.#whole.take(chunk);
+  }
+
+  /** Whether more of the tar changes nothing about `head`. */
+  get hasHead(): boolean {
+    return this.#head.size === HEAD;
+  }
+
+  /** The digest of the first 64 KiB, or of all where there is less: only at the end, or where `hasHead`. */
+  get head(): Digest {
+    return this.#head.digest;
+  }
+
+  /** The digest of all, at the end. */
+  get diffId(): Digest {
+    return this.#whole.digest;
+  }
+
+  get size(): number {
+    return this.#whole.size;
+  }
+}
+
 /** Entries → tar → compressed layer, in one pass over the files. @throws what {@link tarChunks} throws */
 export function layerStream(
   entries: readonly Entry[],
   { compression, signal, onBytes }: LayerOptions,
 ): LayerStream {
   const tar = tarChunks(entries, { signal });
-  const meter = new Meter();
+  const meter = new TarMeter();
   const measured = async function* () {
     for await (const chunk of tar) {
       meter.take(chunk);
@@ -35,6 +69,6 @@ export function layerStream(
   };
   return {
     stream: compress(measured(), compression),
-    result: () => ({ diffId: meter.digest, tarSize: meter.size }),
+    result: () => ({ diffId: meter.diffId, tarSize: meter.size, head: meter.head }),
   };
 }

@@ -76,9 +76,10 @@ export async function storeLayer(
     tell?.(stored.digest);
     task?.done('packed');
     const descriptor = { mediaType: layerMediaType(compression.kind), ...stored };
-    const { diffId } = result();
-    await packed.remember(diffId, descriptor);
-    return await store.ensure({ descriptor, diffId, open: (options) => store.open(descriptor, options) });
+    const { diffId, head } = result();
+    await packed.remember({ diffId, head, descriptor });
+    const open: Layer['open'] = (options) => store.open(descriptor, options);
+    return await store.ensure({ descriptor, diffId, isNew: true, open });
   } catch (error) {
     task?.fail();
     throw error;

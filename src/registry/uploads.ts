@@ -13,6 +13,8 @@ export interface PushBlobOptions extends OpenOptions {
   readonly onBytes?: ((count: number) => void) | undefined;
   /** Gives an upload that was begun already, once. */
   readonly begun?: (() => Session | undefined) | undefined;
+  /** Nobody expects the repository to have it: it is not asked. */
+  readonly isAbsent?: boolean | undefined;
 }
 
 /** Uploads of one blob, the first included; each begins anew. */
@@ -21,7 +23,7 @@ const ATTEMPTS = 4;
 const MOUNTS = 3;
 
 /**
- * Sees to it that the repository has a blob: asks, else mounts it from a repository of the same registry that has it
+ * Sees to it that the repository has a blob: asks where it may well be there, else mounts it from a repository of the same registry that has it
  * (distribution-spec § Mounting a blob from another repository), else uploads it, going on where an upload broke off.
  * @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_FAILED | OCISLIM_REGISTRY_UNREACHABLE, or what the blob throws
  */
@@ -32,7 +34,7 @@ export async function pushBlob(
 ): Promise<'exists' | 'mounted' | 'pushed'> {
   const { digest } = blob.descriptor;
   const { signal } = options;
-  if (await hasBlob(repository, digest, options)) return 'exists';
+  if (options.isAbsent !== true && (await hasBlob(repository, digest, options))) return 'exists';
   let session: Session | undefined;
   for (const { repository: source } of mountable(repository, blob.origins)) {
     const answer = await mount(repository, digest, source, options);

@@ -9,12 +9,13 @@ import {
   shortDigest,
 } from '#oci-spec-types';
 import { type BlobSource, loadArtifact } from '../image/load.ts';
-import type { Artifact, Blob, OpenOptions } from '../image/model.ts';
+import type { Artifact, Blob } from '../image/model.ts';
 import { type Companions, listedAs, NO_COMPANIONS, subjectOf } from '../image/referrer.ts';
 import { type Sink, writeArtifacts } from '../image/write.ts';
 import { OcislimError } from '../lib/errors.ts';
 import { familiarReference, formatReference, type Reference, repositoryName } from '../registry/reference.ts';
 import type { Registry, Target } from '../registry/registry.ts';
+import type { PushBlobOptions } from '../registry/uploads.ts';
 import type { Store } from '../store/store.ts';
 import { ignoreReadOnly } from '../store/tocs.ts';
 import type { Context } from './context.ts';
@@ -179,7 +180,10 @@ export async function pushToRegistry(
   );
   const unlisted = new Map<Digest, Descriptor[]>();
   const sink: Sink = {
-    blob: (blob, open) => pushBlob(blob, target, context, open),
+    blob: (blob, open) => {
+      const isAbsent = artifact.kind === 'image' && !isThere && isLikelyAbsent(blob);
+      return pushBlob(blob, target, context, { ...open, isAbsent });
+    },
     manifest: async (document) => {
       if (document === artifact) await list(unlisted, target, context);
       const tagged = companions.tagged.find((each) => each.artifact === document);
@@ -224,17 +228,25 @@ async function list(
   for (const [subject, referrers] of unlisted) await target.list(subject, referrers, { signal });
 }
 
+/** Bytes of a blob that take no longer to send than it takes to ask for them, where a line is as good as those of CI. */
+const SMALL = 2 * 1024 * 1024;
+
+/** Whether a repository that lacks the image will hardly have this blob of it, so that asking is a wait for a no. */
+function isLikelyAbsent({ descriptor, bytes, isNew }: Blob): boolean {
+  return descriptor.size <= SMALL && (isNew === true || bytes !== undefined);
+}
+
 async function pushBlob(
   blob: Blob,
   target: Target,
   { progress }: Context,
-  { signal }: OpenOptions,
+  { signal, isAbsent }: Pick<PushBlobOptions, 'signal' | 'isAbsent'>,
 ): Promise<void> {
   const { mediaType, digest, size } = blob.descriptor;
   if (isNondistributable(mediaType)) return;
   const task = progress.task(shortDigest(digest), size);
   try {
-    task.done(await target.pushBlob(blob, { signal, onBytes: (count) => task.advance(count) }));
+    task.done(await target.pushBlob(blob, { signal, isAbsent, onBytes: (count) => task.advance(count) }));
   } catch (error) {
     task.fail();
     throw error;
