@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '#oci-spec-types';
 import { pack } from '../../src/pack/pack.ts';
+import type { PackRequest } from '../../src/pack/request.ts';
 import { parseReference } from '../../src/registry/reference.ts';
 import { findInStore } from '../../src/transports/store.ts';
 import { root } from '../support/cli.ts';
@@ -51,17 +52,17 @@ describe('a push that fails', () => {
   });
 });
 
-describe('a large layer', () => {
+describe('a layer', () => {
   /** Packs and pushes a program with so much more behind it, and tells what was asked of the registry for that. */
   async function pushes(script: Script = () => undefined) {
     const { registry, context } = await setup(script);
     const program = join(context.cwd, 'hello');
     const name = `${registry.host}/me/app:1`;
-    return async (more: Buffer) => {
+    return async (more: Buffer, request: Partial<PackRequest> = {}) => {
       copyFileSync(join(root, 'testdata/hello'), program);
       appendFileSync(program, more);
       const before = registry.seen.length;
-      const result = await pack(requestFor('./hello', { tags: [name], push: true }), context);
+      const result = await pack(requestFor('./hello', { tags: [name], push: true, ...request }), context);
       const layer = result.platforms[0]?.layers.at(-1)?.digest ?? '';
       expect(sha256(registry.blobs.get(`me/app@${layer}`) ?? Buffer.alloc(0))).toBe(layer);
       expect(registry.manifests.get('me/app:1')?.raw).toEqual(
@@ -76,21 +77,30 @@ describe('a large layer', () => {
   const patches = (lines: readonly string[]) => lines.filter((line) => line.startsWith('PATCH')).length;
   const asksForLayer = (lines: readonly string[]) => lines.includes('HEAD /v2/me/app/blobs/LAYER');
 
-  it('is sent while it is made where another was pushed from here before', async () => {
+  it('that is small is not asked for where it was made just now, and its image is not there', async () => {
+    const push = await pushes();
+    const more = randomBytes(1000);
+    expect(asksForLayer(await push(more))).toBe(false);
+    expect(asksForLayer(await push(more))).toBe(false);
+    // The same layer, in another image.
+    expect(asksForLayer(await push(more, { annotations: { of: 'another' } }))).toBe(true);
+  });
+
+  it('that is large is sent while it is made where another was pushed from here before', async () => {
     const push = await pushes();
     const [first, second] = [await push(randomBytes(5e6)), await push(randomBytes(5e6))];
     expect([patches(first), asksForLayer(first)]).toEqual([0, true]);
     expect([patches(second), asksForLayer(second)]).toEqual([1, false]);
   });
 
-  it('is not sent when it was packed before', async () => {
+  it('that is large is not sent when it was packed before', async () => {
     const push = await pushes();
     const content = randomBytes(5e6);
     await push(content);
     expect(patches(await push(content))).toBe(0);
   });
 
-  it('is pushed once it is made where the registry takes nothing before', async () => {
+  it('that is large is pushed once it is made where the registry takes nothing before', async () => {
     const push = await pushes(({ method }) => (method === 'PATCH' ? { status: 405 } : undefined));
     await push(randomBytes(5e6));
     expect(asksForLayer(await push(randomBytes(5e6)))).toBe(true);

@@ -6,6 +6,7 @@ import { validateArtifact } from '../../src/image/validate.ts';
 import type { CompressionChoice } from '../../src/layer/compression.ts';
 import { type Progress, silent } from '../../src/lib/progress.ts';
 import { storeLayer } from '../../src/pack/assemble.ts';
+import { packedBefore } from '../../src/pack/packed.ts';
 import { Store } from '../../src/store/store.ts';
 import { prune } from '../../src/store/usage.ts';
 import { testContext } from '../support/context.ts';
@@ -43,6 +44,34 @@ describe('a layer of files that were packed before', () => {
     expect(second.diffId).not.toBe(first.diffId);
     expect(second.diffId).toBe((await (await packer()).layer('two')).diffId);
     expect(ends).toEqual(['packed', 'packed']);
+  });
+
+  it('is read no further than to where it is seen that their content is new, for most at its beginning', async () => {
+    const { context } = await packer();
+    const piece = 64 * 1024;
+    const content = Buffer.alloc(16 * piece);
+    let read = 0;
+    const entries = () => {
+      const chunks = async function* () {
+        for (let at = 0; at < content.length; at += piece) {
+          read++;
+          yield content.subarray(at, at + piece);
+        }
+      };
+      return [file('program', content, { chunks })];
+    };
+    const { descriptor } = await storeLayer(entries(), GZIP, context);
+    const look = async () => {
+      read = 0;
+      const found = await packedBefore(entries(), GZIP, context.store).find({});
+      return { found: found?.descriptor, read };
+    };
+    expect(await look()).toEqual({ found: descriptor, read: 16 });
+    content[content.length - 1] = 1;
+    expect(await look()).toEqual({ found: undefined, read: 16 });
+    content[0] = 1;
+    // The header is before it, so that the beginning ends in the second piece.
+    expect((await look()).read).toBeLessThanOrEqual(2);
   });
 
   it.each([[{ kind: 'gzip', level: 9 }], [{ kind: 'zstd' }]] as const)(
