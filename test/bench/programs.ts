@@ -31,6 +31,18 @@ export function machineCode(): Buffer {
   return Buffer.concat(code).subarray(0, CHUNK);
 }
 
+/** What the identity of a build comes after, in a note at the beginning of what Go links; other linkers have such a note, too. */
+const NOTE = 'Go\0\0';
+
+/** The same program as another build of it would begin. */
+function rebuilt(hello: Buffer, salt: number): Buffer {
+  const changed = Buffer.from(hello);
+  const at = changed.indexOf(NOTE);
+  if (at < 0) throw new Error('hello has no build ID');
+  changed.write(`${salt}`.padStart(10, '0'), at + NOTE.length, 'latin1');
+  return changed;
+}
+
 /**
  * Writes a program: hello, and then machine code up to its size, which compresses about as well as real programs do. Each
  * salt gives other content from one end to the other, and so does each copy of the code within a program, so that
@@ -43,7 +55,7 @@ export function writeProgram(
 ): void {
   const file = openSync(path, 'w', 0o755);
   try {
-    let written = writeSync(file, hello);
+    let written = writeSync(file, rebuilt(hello, salt));
     written += writeSync(file, `salt ${salt}\n`);
     for (let copy = 0; size !== undefined && written < size; copy++) {
       const changed = Buffer.from(code);
