@@ -1,8 +1,8 @@
 import { type Digest, decodeDescriptor, layerMediaType, sha256 } from '#oci-spec-types';
 import type { Layer } from '../image/model.ts';
 import { COMPRESSORS, type CompressionChoice, compress, compressionOf } from '../layer/compression.ts';
+import { layersAtHand } from '../pack/layers.ts';
 import type { Context } from '../transports/context.ts';
-import { layersAtHand } from './stage-tree.ts';
 
 /** A layer of the store, compressed; one that was so compressed before is not again. */
 export async function compressLayer(

@@ -3,9 +3,9 @@ import type { Image, Layer } from '../image/model.ts';
 import { composeImage } from '../image/mutate.ts';
 import { isoTime } from '../lib/time.ts';
 import { baseAnnotations } from '../pack/base-annotations.ts';
+import { layersAtHand } from '../pack/layers.ts';
 import { compressLayer } from './compress-layer.ts';
 import type { BuildEnvironment, BuiltStage } from './environment.ts';
-import { layersAtHand } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 
 /** The image that a stage is: its base's layers as they were, its own compressed. */

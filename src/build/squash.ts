@@ -1,10 +1,11 @@
 import type { Entry } from '../layer/entry.ts';
 import { storeLayer } from '../pack/assemble.ts';
+import { layersAtHand } from '../pack/layers.ts';
 import { tocsOf } from '../pack/prepare.ts';
 import { mergeTocs, type Node, type Tree, WHITEOUT } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import { COMMENT } from './configure.ts';
-import { layersAtHand, openNode } from './stage-tree.ts';
+import { openNode } from './stage-tree.ts';
 import type { StageState } from './state.ts';
 
 /** All that a stage adds to its base as one layer; what came and went between is in none. */

@@ -2,32 +2,15 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import pMap from 'p-map';
 import type { Layer } from '../image/model.ts';
 import { systemPath } from '../layer/byte-text.ts';
 import { compressionOf } from '../layer/compression.ts';
 import type { Toc } from '../layer/toc.ts';
 import { OcislimError } from '../lib/errors.ts';
+import { layersAtHand } from '../pack/layers.ts';
 import { type Node, Tree } from '../rootfs/tree.ts';
 import type { Context } from '../transports/context.ts';
 import type { StageState } from './state.ts';
-
-/** Layers that are fetched at once. */
-const CONCURRENCY = 4;
-
-/** Layers that can be read from the store: fetched where they are not there; their digests are checked as they are read. */
-export function layersAtHand(
-  layers: readonly Layer[],
-  { store, signal, progress }: Context,
-): Promise<Layer[]> {
-  const atHand = async (layer: Layer): Promise<Layer> => {
-    const { descriptor } = layer;
-    await store.pins.pin(descriptor.digest);
-    if (!store.has(descriptor.digest)) return store.ensure(layer, { signal, progress });
-    return { ...layer, open: (options) => store.open(descriptor, options) };
-  };
-  return pMap(layers, atHand, { concurrency: CONCURRENCY, signal });
-}
 
 /** The merged contents of a stage's layers, which only ever become more. */
 export class StageTree {

@@ -93,5 +93,5 @@ async function unpackBase(base: readonly Layer[], { context, driver }: BuildEnvi
   );
   if (files === undefined) return;
   const ownership = files.method === 'copy' ? undefined : files;
-  await unpackedInStore({ layers: base }, context, { ownership, withTocs: true });
+  await unpackedInStore(base, context, { ownership, withTocs: true });
 }

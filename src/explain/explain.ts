@@ -164,7 +164,7 @@ async function openImage(name: string, platform: Platform | undefined, context: 
             if (first === undefined) throw error;
             return first;
           });
-    const layers = await layersInStore(image, context);
+    const layers = await layersInStore(image.layers, context);
     const tocs: Toc[] = [];
     for (const layer of layers) tocs.push(await store.tocs.get(layer, { signal }));
     const tree = mergeTocs(tocs);

@@ -52,7 +52,7 @@ async function baseImage(artifact: Artifact, platform: Platform, context: Contex
   // With its documents in the store, --offline finds the whole base there.
   await store.putBytes(image.raw, image.descriptor.digest);
   await store.putBytes(image.rawConfig, image.manifest.config.digest);
-  return { ...image, layers: await layersInStore(image, context) };
+  return { ...image, layers: await layersInStore(image.layers, context) };
 }
 
 /** The embedded base: the same layer for every platform, from files that ship with ocislim. */

@@ -40,7 +40,7 @@ export async function openBench(
   request: CompileRequest,
   context: Context,
 ): Promise<Bench> {
-  const { root } = await unpackedInStore(image, context);
+  const { root } = await unpackedInStore(image.layers, context);
   const driver = await sandboxFor(request.sandbox, context, 'compile on the host with --toolchain host');
   return { root: root.path, driver, image, request, recognised, context };
 }

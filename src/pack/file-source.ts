@@ -36,7 +36,7 @@ export async function openFileSource(
     const { artifact } = await openPinned(from, { default: 'any' }, context);
     const { signal, store } = context;
     const image = await imageFor(artifact, platform, { signal });
-    const layers = await layersInStore(image, context);
+    const layers = await layersInStore(image.layers, context);
     const tocs = [];
     for (const layer of layers) tocs.push(await store.tocs.get(layer, { signal }));
     let taken: Promise<ReadonlyMap<string, Descriptor>> | undefined;

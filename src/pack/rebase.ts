@@ -116,7 +116,7 @@ async function rebaseOne(
     throw new OcislimError('OCISLIM_USAGE', 'scratch is no base to put an image on; it has no files');
   const annotations = { ...withoutBase(image.manifest.annotations), ...baseAnnotations(base, fresh) };
   const made = rebaseImage({ image, old, base: fresh, annotations });
-  const whole = { ...made, layers: await layersInStore(made, context) };
+  const whole = { ...made, layers: await layersInStore(made.layers, context) };
   await requireFit(whole, fresh, context);
   return whole;
 }

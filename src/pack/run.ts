@@ -78,7 +78,7 @@ export async function startImage(
   const { store, signal, progress } = context;
   const driver = await sandboxFor(sandbox, context, instead);
   // The first time, it is also how their tables of contents come to be known.
-  const { root, layers } = await unpackedInStore(image, context, { withTocs: true });
+  const { root, layers } = await unpackedInStore(image.layers, context, { withTocs: true });
   const tree = mergeTocs(await tocsOf({ ...image, layers }, context));
   const config = image.config.config ?? {};
   const subject: Subject = { tree, config, platform: platformOfConfig(image.config), base: name };

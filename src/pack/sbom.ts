@@ -71,7 +71,7 @@ export async function inventoryOfImage(image: Image, context: Context): Promise<
   const { store, signal } = context;
   const findings: (readonly FileFinding[])[] = [];
   const tocs = [];
-  for (const layer of await layersInStore(image, context)) {
+  for (const layer of await layersInStore(image.layers, context)) {
     tocs.push(await store.tocs.get(layer, { signal }));
     findings.push(await findingsOf(layer, context));
   }

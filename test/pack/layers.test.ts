@@ -34,7 +34,7 @@ describe('layers that are fetched and unpacked', () => {
     const late = delayed(async () => {
       await expect.poll(isUnpacked, { timeout: 5000 }).toBe(true);
     }, upper);
-    const unpacked = await unpackedInStore({ layers: [lower, late] }, context);
+    const unpacked = await unpackedInStore([lower, late], context);
     expect(contentsOf(unpacked.root.path)).toMatchObject({ a: 'lower', b: 'upper' });
     expect(unpacked.layers.map(({ diffId }) => diffId)).toEqual([lower.diffId, upper.diffId]);
     for (const { descriptor } of unpacked.layers) expect(context.store.has(descriptor.digest)).toBe(true);
@@ -45,7 +45,7 @@ describe('layers that are fetched and unpacked', () => {
     const { root } = context.store;
     const failure = new OcislimError('OCISLIM_BLOB_UNKNOWN', 'gone');
     const lost = delayed(() => Promise.reject(failure), upper);
-    await expect(unpackedInStore({ layers: [lower, lost] }, context)).rejects.toBe(failure);
+    await expect(unpackedInStore([lower, lost], context)).rejects.toBe(failure);
     expect([list(root, 'roots'), list(root, 'tmp')]).toEqual([[], []]);
   });
 
@@ -73,7 +73,7 @@ describe('layers that are fetched and unpacked', () => {
       const isBegun = () =>
         list(root, 'tmp').some((name) => existsSync(join(root, 'tmp', name, 'rootfs/first')));
       const slow = inParts(() => expect.poll(isBegun, { timeout: 5000 }).toBe(true));
-      const unpacked = await unpackedInStore({ layers: [lower, slow, upper] }, context);
+      const unpacked = await unpackedInStore([lower, slow, upper], context);
       expect(contentsOf(unpacked.root.path)).toMatchObject({ a: 'lower', b: 'upper', first: 'first' });
       expect(readFileSync(join(unpacked.root.path, 'noise')).equals(content)).toBe(true);
     });
@@ -85,7 +85,7 @@ describe('layers that are fetched and unpacked', () => {
         async () => {},
         (bytes) => (tries++ === 0 ? Buffer.from(bytes).fill(0, bytes.length - 100_000) : bytes),
       );
-      const unpacked = await unpackedInStore({ layers: [damaged] }, context);
+      const unpacked = await unpackedInStore([damaged], context);
       expect(tries).toBe(2);
       expect(readFileSync(join(unpacked.root.path, 'noise')).equals(content)).toBe(true);
       expect(list(context.store.root, 'tmp')).toEqual([]);
@@ -95,7 +95,7 @@ describe('layers that are fetched and unpacked', () => {
       const context = await testContext();
       const failure = new OcislimError('OCISLIM_REGISTRY_UNREACHABLE', 'the line is dead');
       const broken = inParts(() => Promise.reject(failure));
-      await expect(unpackedInStore({ layers: [broken] }, context)).rejects.toBe(failure);
+      await expect(unpackedInStore([broken], context)).rejects.toBe(failure);
       const { root } = context.store;
       expect([list(root, 'roots'), list(root, 'tmp')]).toEqual([[], []]);
     });
