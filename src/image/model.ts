@@ -40,7 +40,7 @@ export interface Blob {
   /** A local file with these bytes, where there is one. */
   file?: (() => Promise<LocalFile>) | undefined;
   readonly origins?: readonly BlobOrigin[] | undefined;
-  /** It was made just now, so that it would be a coincidence if somebody else had it. */
+  /** It was made just now, and whoever it is for most likely lacks it: what is new need not be asked for. */
   readonly isNew?: boolean | undefined;
 }
 

@@ -79,7 +79,7 @@ export async function storeLayer(
     const { diffId, head } = result();
     await packed.remember({ diffId, head, descriptor });
     const open: Layer['open'] = (options) => store.open(descriptor, options);
-    return await store.ensure({ descriptor, diffId, isNew: true, open });
+    return await store.ensure({ descriptor, diffId, isNew: sendAhead !== undefined, open });
   } catch (error) {
     task?.fail();
     throw error;

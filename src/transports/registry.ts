@@ -166,7 +166,8 @@ export async function pushToRegistry(
   let tags = references.flatMap(({ tag }) => tag ?? []);
   // A manifest that is there may still not be listed with its subject, where a push broke off in between.
   const isReferrer = artifact.kind === 'opaque' && artifact.manifest.subject !== undefined;
-  const isThere = !isReferrer && (await target.hasManifest(digest, { signal }));
+  const isNew = artifact.kind === 'image' && artifact.layers.some((layer) => layer.isNew);
+  const isThere = !isReferrer && !isNew && (await target.hasManifest(digest, { signal }));
   if (isThere) {
     context.progress.note(`${repositoryName(first)} has ${shortDigest(digest)} already`);
     const known = await Promise.all(tags.map((tag) => target.hasTag(tag, digest, { signal })));
@@ -180,10 +181,8 @@ export async function pushToRegistry(
   );
   const unlisted = new Map<Digest, Descriptor[]>();
   const sink: Sink = {
-    blob: (blob, open) => {
-      const isAbsent = artifact.kind === 'image' && !isThere && isLikelyAbsent(blob);
-      return pushBlob(blob, target, context, { ...open, isAbsent });
-    },
+    blob: (blob, open) =>
+      pushBlob(blob, target, context, { ...open, isAbsent: isNew && isLikelyAbsent(blob) }),
     manifest: async (document) => {
       if (document === artifact) await list(unlisted, target, context);
       const tagged = companions.tagged.find((each) => each.artifact === document);
@@ -231,7 +230,7 @@ async function list(
 /** Bytes of a blob that take no longer to send than it takes to ask for them, where a line is as good as those of CI. */
 const SMALL = 2 * 1024 * 1024;
 
-/** Whether a repository that lacks the image will hardly have this blob of it, so that asking is a wait for a no. */
+/** Whether a repository that lacks a new image will hardly have this blob of it: then asking is a wait for a no. */
 function isLikelyAbsent({ descriptor, bytes, isNew }: Blob): boolean {
   return descriptor.size <= SMALL && (isNew === true || bytes !== undefined);
 }

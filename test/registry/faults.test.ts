@@ -21,10 +21,10 @@ function counts({ seen }: { readonly seen: readonly Seen[] }): Record<string, nu
   return counted;
 }
 /**
- * A push that nothing happens to: whether it is a registry; whether it has the manifest, the layer, and in the end
+ * A push that nothing happens to: whether it is a registry; whether it has the manifest, the two blobs, and in the end
  * the tag; two uploads of a POST and a PUT; the manifest and its tag.
  */
-const PUSH = { GET: 1, HEAD: 3, POST: 2, PUT: 3 };
+const PUSH = { GET: 1, HEAD: 4, POST: 2, PUT: 3 };
 const isLayer = ({ method, path }: Seen) => method === 'GET' && /\/blobs\/sha256:/.test(path);
 /** Answers only the first, or the first few, of the requests that match. */
 function first<T>(matches: (request: Seen) => boolean, answer: (request: Seen) => T, times = 1) {
@@ -271,7 +271,7 @@ describe('an upload', () => {
     expect(puts.map(({ body }) => body.length)).toEqual([made.layer.size, made.layer.size]);
     // The first of all requests and the interrupted one were refused; so is the config, if it comes after that.
     const { PUT, ...others } = counts(made.registry);
-    expect(others).toEqual({ GET: PUSH.GET, POST: PUSH.POST, HEAD: 4 });
+    expect(others).toEqual({ GET: PUSH.GET, POST: PUSH.POST, HEAD: 5 });
     expect([4, 5]).toContain(PUT);
     expect(made.disk()).toEqual(inOrder(0));
   });
@@ -305,7 +305,7 @@ describe('an upload', () => {
       message: expect.stringContaining('is not there'),
     });
     expect(registry.lines().filter((line) => line === 'HEAD /v2/me/pushed/manifests/1')).toHaveLength(4);
-    expect(counts(registry)).toEqual({ ...PUSH, GET: 5, HEAD: 6 });
+    expect(counts(registry)).toEqual({ ...PUSH, GET: 5, HEAD: 7 });
     expect(disk()).toEqual(inOrder(0));
   });
 
@@ -354,7 +354,7 @@ describe('an upload', () => {
     await expect(push()).rejects.toMatchObject({ exitCode: 4 });
     expect(pushed()).toBeUndefined();
     expect(layer.size).toBeGreaterThan(600_000);
-    expect(counts(registry)).toEqual({ GET: 2, HEAD: 2, POST: 2, PUT: 2, DELETE: 1 });
+    expect(counts(registry)).toEqual({ GET: 2, HEAD: 3, POST: 2, PUT: 2, DELETE: 1 });
     expect(disk()).toEqual(inOrder(0));
   });
 
@@ -389,7 +389,7 @@ describe('an upload', () => {
     await expect(push()).rejects.toMatchObject({ code: 'OCISLIM_REGISTRY_FAILED' });
     expect(registry.lines().filter((line) => line.startsWith('DELETE'))).toHaveLength(1);
     expect(registry.uploads.size).toBe(0);
-    expect(counts(registry)).toEqual({ GET: 1, HEAD: 2, POST: 2, PUT: 2, DELETE: 1 });
+    expect(counts(registry)).toEqual({ GET: 1, HEAD: 3, POST: 2, PUT: 2, DELETE: 1 });
     expect(disk()).toEqual(inOrder(0));
   });
 
