@@ -23,8 +23,9 @@ const ATTEMPTS = 4;
 const MOUNTS = 3;
 
 /**
- * Sees to it that the repository has a blob: asks where it may well be there, else mounts it from a repository of the same registry that has it
- * (distribution-spec § Mounting a blob from another repository), else uploads it, going on where an upload broke off.
+ * Sees to it that the repository has a blob: asks where it may well be there, else mounts it from a repository of the same
+ * registry that has it (distribution-spec § Mounting a blob from another repository), else uploads it, going on where an
+ * upload broke off.
  * @throws OCISLIM_UNAUTHORIZED | OCISLIM_REGISTRY_FAILED | OCISLIM_REGISTRY_UNREACHABLE, or what the blob throws
  */
 export async function pushBlob(
