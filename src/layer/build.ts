@@ -8,8 +8,8 @@ import { tarChunks } from './tar-writer.ts';
 /** A layer being made: its compressed bytes, and once they have been read what they unpack to. */
 export interface LayerStream {
   readonly stream: Readable;
-  /** Only after the stream has ended. `tarSize` is in bytes; `head` is the digest of the beginning, see {@link TarMeter}. */
-  result(): { readonly diffId: Digest; readonly tarSize: number; readonly head: Digest };
+  /** Only after the stream has ended. `head` is the digest of the tar's beginning, see {@link TarMeter}. */
+  result(): { readonly diffId: Digest; readonly head: Digest };
 }
 
 export interface LayerOptions {
@@ -47,10 +47,6 @@ export class TarMeter {
   get diffId(): Digest {
     return this.#whole.digest;
   }
-
-  get size(): number {
-    return this.#whole.size;
-  }
 }
 
 /** Entries → tar → compressed layer, in one pass over the files. @throws what {@link tarChunks} throws */
@@ -69,6 +65,6 @@ export function layerStream(
   };
   return {
     stream: compress(measured(), compression),
-    result: () => ({ diffId: meter.diffId, tarSize: meter.size, head: meter.head }),
+    result: () => ({ diffId: meter.diffId, head: meter.head }),
   };
 }

@@ -34,7 +34,7 @@ export function layersInStore(
   return pMap(layers, fetch, { concurrency: CONCURRENCY, signal });
 }
 
-/** The same, but what is there is only looked at as it is read: for those of which most are not. */
+/** The same, but what is there is checked only as it is read, since often few of them are. */
 export function layersAtHand(
   layers: readonly Layer[],
   { store, signal, progress }: Context,
